@@ -1,0 +1,1 @@
+//! End to end: scenarios, measurements and the demo, against a real cluster.

@@ -1,0 +1,3 @@
+//! A small member application whose optimizations change what it does.
+
+fn main() {}

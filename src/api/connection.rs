@@ -1,0 +1,1 @@
+//! Places that the operator may talk to.

@@ -1,0 +1,116 @@
+//! The fleet: who its members are, and how settings reach them.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Duration;
+
+/// The members and their configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Fleet {
+    /// selector names the pods of the fleet, in the namespace of the rollout. It may not be empty.
+    #[x_kube(validation = Rule::new(
+        "(has(self.matchLabels) && self.matchLabels.size() > 0) || (has(self.matchExpressions) && self.matchExpressions.size() > 0)")
+        .message("selector: an empty selector would name every pod of the namespace; give it matchLabels"))]
+    pub selector: LabelSelector,
+    /// identity says what a member is called: Pod (default) by its pod's name, for StatefulSets; Node by the name of
+    /// the Node that it runs on, for DaemonSets.
+    #[serde(default)]
+    pub identity: Identity,
+    /// nodeSelector restricts the eligible members to those on Nodes with these labels. Others are never touched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_selector: Option<LabelSelector>,
+    /// config is where the members' settings are kept.
+    pub config: Config,
+    /// acknowledgement is how a member reports which values it really runs. Left out: assumed after 60s.
+    #[serde(default)]
+    pub acknowledgement: Acknowledgement,
+}
+
+/// What identifies a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Identity {
+    /// The name of the pod.
+    #[default]
+    Pod,
+    /// The name of the Node that the pod runs on.
+    Node,
+}
+
+/// Where the members' settings are kept, and in which format.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.format != 'Env' || !has(self.rendered) || !self.rendered.key.endsWith('.toml')")
+        .message("config: a key that ends in .toml contradicts format Env")
+)]
+pub struct Config {
+    /// rendered is a ConfigMap that the operator owns, with one small file per member.
+    pub rendered: Rendered,
+    /// format of the files: Toml (default), Json or Env (`NAME=value` lines).
+    #[serde(default)]
+    pub format: Format,
+}
+
+/// A ConfigMap that the operator writes: one file per member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rendered {
+    /// name of the ConfigMap, in the namespace of the rollout. The pods mount it as a directory (never by subPath:
+    /// such mounts are not updated), `optional: true`. The operator creates it.
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    pub name: String,
+    /// key is the name of a member's file; it contains `{member}`, for example `{member}.toml`.
+    #[schemars(length(min = 8, max = 128), regex(pattern = r"^[-._a-zA-Z0-9{}]+$"))]
+    #[x_kube(validation = Rule::new("self.contains('{member}')")
+        .message("key: must contain {member}, so that each member has a file of its own"))]
+    pub key: String,
+}
+
+/// The format of a member's file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Format {
+    /// TOML 1.0. Comments and order are kept.
+    #[default]
+    Toml,
+    /// JSON.
+    Json,
+    /// `NAME=value` lines.
+    Env,
+}
+
+/// How a member reports which values it runs. One of metric and timer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.metric) != has(self.timer)")
+        .message("acknowledgement: set exactly one of metric and timer")
+)]
+pub struct Acknowledgement {
+    /// metric is the name of a gauge on the members' metrics endpoint: 1 for each optimization that is on, 0 for each
+    /// that is off, with the optimization's name in a label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub metric: Option<String>,
+    /// label of the metric that holds the optimization's name; default `optimization`.
+    #[serde(default = "optimization_label")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[a-zA-Z_][a-zA-Z0-9_]*$"))]
+    pub label: String,
+    /// timer is how long after its pod was told a member is assumed to run the new values, for applications that
+    /// cannot report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timer: Option<Duration>,
+}
+
+impl Default for Acknowledgement {
+    fn default() -> Self {
+        Self { metric: None, label: optimization_label(), timer: Some(Duration::from_secs(60)) }
+    }
+}
+
+fn optimization_label() -> String {
+    "optimization".to_owned()
+}

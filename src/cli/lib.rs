@@ -1,0 +1,1 @@
+//! kubectl-optimize: one verb per file.

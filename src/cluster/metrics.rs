@@ -1,0 +1,3 @@
+//! Measurements of members.
+
+pub mod exposition;

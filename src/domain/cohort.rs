@@ -1,0 +1,75 @@
+//! Who is optimized next: one order per run, by a seeded hash of the members' names and the balance of zones.
+
+use std::collections::BTreeMap;
+
+use crate::run::stable_hash;
+
+/// A member that takes part in the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its zone.
+    pub zone: &'a str,
+}
+
+/// All candidates in the order in which they are optimized: the next one is of the zone with the largest deficit
+/// against its share of the fleet, and within the zone the one with the smallest seeded hash of its name. The order
+/// does not depend on the order of the input.
+#[must_use]
+pub fn order<'a>(seed: &str, candidates: &[Candidate<'a>]) -> Vec<&'a str> {
+    let mut zones: BTreeMap<&str, Vec<(u64, &'a str)>> = BTreeMap::new();
+    for candidate in candidates {
+        let rank = stable_hash(&[seed, candidate.name]);
+        zones.entry(candidate.zone).or_default().push((rank, candidate.name));
+    }
+    // Popped from the back, so the smallest hash comes last. Equal deficits are decided by a seeded hash of the zone.
+    let mut queues: Vec<(u64, usize, Vec<(u64, &'a str)>)> = zones
+        .into_iter()
+        .map(|(zone, mut members)| {
+            members.sort_unstable_by(|a, b| b.cmp(a));
+            (stable_hash(&[seed, "zone", zone]), members.len(), members)
+        })
+        .collect();
+    queues.sort_unstable_by_key(|(rank, _, _)| *rank);
+    let total = candidates.len();
+    let mut ordered = Vec::with_capacity(total);
+    while ordered.len() < total {
+        // Deficit of a zone in units of 1/total member: size * (placed + 1) - total * taken.
+        let next = queues
+            .iter_mut()
+            .filter(|(_, _, members)| !members.is_empty())
+            .max_by_key(|(rank, size, members)| {
+                let taken = size - members.len();
+                let deficit = (*size as i128) * (ordered.len() as i128 + 1) - (total as i128) * (taken as i128);
+                (deficit, std::cmp::Reverse(*rank))
+            })
+            .and_then(|(_, _, members)| members.pop());
+        match next {
+            Some((_, name)) => ordered.push(name),
+            None => break,
+        }
+    }
+    ordered
+}
+
+/// How many members stay out: `percent` of the eligible, rounded up, or by default 5 % but at least three; never more
+/// than half.
+#[must_use]
+pub fn holdout(eligible: usize, percent: Option<i32>) -> usize {
+    let wanted = match percent {
+        Some(percent) => (eligible * usize::try_from(percent).unwrap_or(0)).div_ceil(100),
+        None => eligible.div_ceil(20).max(3),
+    };
+    wanted.min(eligible / 2)
+}
+
+/// How many members a stage allows: `percent` of the eligible without the holdout, rounded down, at least one.
+#[must_use]
+pub fn quota(eligible: usize, holdout: usize, percent: i32) -> usize {
+    let pool = eligible.saturating_sub(holdout);
+    (pool * usize::try_from(percent).unwrap_or(0) / 100).max(1).min(pool)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,22 @@
+//! The functional core: what to look at, what it means and what to do. No client, clock, async, log or random.
+//!
+//! One pass over a rollout is `needs -> observe -> decide -> execute -> record`; [`needs::needs`] and
+//! [`decide::decide`] are the two that live here. Both are pure: the time is an argument.
+
+pub mod acknowledgement;
+pub mod analysis;
+pub mod cohort;
+pub mod decide;
+pub mod election;
+pub mod format;
+pub mod mark;
+pub mod needs;
+pub mod observation;
+pub mod plan;
+pub mod record;
+pub mod rendering;
+pub mod run;
+pub mod series;
+pub mod settings;
+pub mod status;
+pub mod traffic;

@@ -1,0 +1,189 @@
+//! What one pass sees of the world. Nothing here is intended; everything was read.
+
+use std::collections::BTreeMap;
+
+use api::{reason::Reason, status::IndicatorStatus};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{mark::Mark, record::Record, settings::Values};
+
+/// Everything that [`crate::decide::decide`] may know beside the rollout itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Observation {
+    /// The wall clock. Only ever compared with times that we wrote, and never to shorten a bake.
+    pub now: Timestamp,
+    /// The fleet, sorted by name, without pods that have ended.
+    pub members: Vec<Member>,
+    /// The rendered ConfigMaps that exist, in order of their index.
+    pub shards: Vec<Shard>,
+    /// The Services of `spec.traffic`, in that order.
+    pub services: Vec<Service>,
+    /// Other rollouts that name members of this fleet.
+    pub neighbours: Vec<Neighbour>,
+    /// What was measured; `None` before the first look.
+    pub measurements: Option<Measurements>,
+    /// What could not be read or may not be used, each a reason to stop before anything is touched.
+    pub problems: Vec<Problem>,
+}
+
+/// One member of the fleet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// The stable identity: the pod's name, or its Node's.
+    pub name: String,
+    /// The zone of its Node, empty when unknown.
+    pub zone: String,
+    /// Whether its Node has the labels that `fleet.nodeSelector` asks for.
+    pub node_selected: bool,
+    /// Its pod.
+    pub pod: Pod,
+}
+
+/// What is known of a member's pod.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pod {
+    /// Name of the pod.
+    pub name: String,
+    /// UID of the pod: another one is another process.
+    pub uid: String,
+    /// Version that was read.
+    pub resource_version: String,
+    /// Address, once it has one.
+    pub ip: Option<String>,
+    /// Number of the declared metrics port.
+    pub metrics_port: Option<u16>,
+    /// The condition Ready.
+    pub ready: bool,
+    /// Value of the cohort label.
+    pub cohort: Option<String>,
+    /// Value of the serving label.
+    pub serving: Option<String>,
+    /// Run named by the retreat mark.
+    pub mark: Option<String>,
+    /// When and how often it was told to read its files again.
+    pub touched: Option<Touch>,
+    /// Sum of its containers' restarts.
+    pub restarts: i32,
+    /// A container's last end was an out-of-memory kill or an illegal instruction (exit 132).
+    pub killed: bool,
+    /// Whether it mounts the rendered ConfigMap as a directory.
+    pub mounts_config: bool,
+}
+
+/// A request to the kubelet to project a pod's ConfigMaps again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touch {
+    /// When it was written.
+    pub at: Timestamp,
+    /// How many times since the settings changed, from 1.
+    pub count: u32,
+}
+
+/// One rendered ConfigMap.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Name of the ConfigMap.
+    pub name: String,
+    /// Version that was read.
+    pub resource_version: String,
+    /// Retreat mark, if any.
+    pub mark: Option<Mark>,
+    /// Who is a member and since which stage.
+    pub record: Record,
+    /// The settled values.
+    pub settled: Values,
+    /// Members' files by member name.
+    pub files: BTreeMap<String, String>,
+}
+
+/// A Service that routes to the fleet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Name of the Service.
+    pub name: String,
+    /// Version that was read.
+    pub resource_version: String,
+    /// Its selector.
+    pub selector: BTreeMap<String, String>,
+    /// Run named by the retreat mark.
+    pub mark: Option<String>,
+    /// Why it cannot be rerouted, as a sentence; `None` when it can.
+    pub refused: Option<String>,
+    /// Names of pods that its EndpointSlices hold as ready.
+    pub endpoints: Vec<String>,
+}
+
+/// Another rollout with members in common.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Its name.
+    pub name: String,
+    /// It has a run whose members are not all settled or restored.
+    pub unfinished: bool,
+    /// Its run has baked its last stage and only watches.
+    pub watching: bool,
+    /// It waits for this fleet and has the older claim.
+    pub waits_before_us: bool,
+    /// It waits for this fleet, whatever its claim.
+    pub waits: bool,
+}
+
+/// A reason to stop, with a sentence for the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Reason of the condition Stalled.
+    pub reason: Reason,
+    /// What, where, what to do.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem with its sentence.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// What the looks have shown so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measurements {
+    /// Run and stage that these looks belong to.
+    pub run: String,
+    /// Index of that stage.
+    pub stage: i32,
+    /// Time of the bake that was watched with sufficient, passing looks, including what the status had before.
+    pub covered: std::time::Duration,
+    /// Time since the last look that was sufficient on every required indicator, or since the looks began.
+    pub silent_for: std::time::Duration,
+    /// The breach, once there was one. Stays.
+    pub breach: Option<Breach>,
+    /// The latest verdicts.
+    pub indicators: Vec<IndicatorStatus>,
+    /// What each member itself reports to run, from its latest scrape.
+    pub reports: BTreeMap<String, Report>,
+    /// Whether the latest look counted for the bake.
+    pub passing: bool,
+}
+
+/// A breach of an indicator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Breach {
+    /// LimitBreached or Catastrophe.
+    pub reason: Reason,
+    /// The indicator.
+    pub indicator: String,
+    /// The numbers, as a sentence.
+    pub message: String,
+    /// The members that are worst, worst first.
+    pub worst: Vec<String>,
+}
+
+/// What a member reports of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// UID of the pod that was asked.
+    pub pod: String,
+    /// Whether each optimization is on.
+    pub enabled: BTreeMap<String, bool>,
+}

@@ -1,0 +1,78 @@
+//! Who is a member and since which stage: kept beside the members' files, written in the same request.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The record of one rendered ConfigMap.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The run that these entries belong to; empty before the first.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
+    /// Index of the last stage that was stamped here; -1 before the first.
+    #[serde(default = "no_stage")]
+    pub stage: i32,
+    /// Entries by member.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub members: BTreeMap<String, Entry>,
+}
+
+/// What was decided for one member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its cohort.
+    #[serde(rename = "c")]
+    pub cohort: Cohort,
+    /// Index of the stage in which it took this cohort.
+    #[serde(rename = "s")]
+    pub stage: i32,
+    /// UID of its pod at that time.
+    #[serde(rename = "u")]
+    pub pod: String,
+    /// Restarts of that pod at that time.
+    #[serde(rename = "r", default)]
+    pub restarts: i32,
+}
+
+/// The cohorts of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Cohort {
+    /// Runs the optimized values.
+    #[serde(rename = "o")]
+    Optimized,
+    /// Runs the baseline values, and may be optimized in a later stage.
+    #[serde(rename = "b")]
+    Baseline,
+    /// Runs the baseline values to the end of the watch.
+    #[serde(rename = "h")]
+    Holdout,
+    /// Was optimized and goes back.
+    #[serde(rename = "r")]
+    Returning,
+}
+
+const fn no_stage() -> i32 {
+    -1
+}
+
+impl Record {
+    /// The record that a ConfigMap's key holds; a missing key is an empty record.
+    ///
+    /// # Errors
+    /// A sentence when the text is no record of ours.
+    pub fn parse(text: Option<&str>) -> Result<Self, String> {
+        match text {
+            None => Ok(Self { stage: -1, ..Self::default() }),
+            Some(text) => serde_json::from_str(text)
+                .map_err(|error| format!("the key {} does not parse: {error}", api::names::MEMBERS_KEY)),
+        }
+    }
+
+    /// The record as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+}

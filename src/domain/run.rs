@@ -1,0 +1,32 @@
+//! The identity of a plan and of a run.
+
+use std::hash::Hasher;
+
+use api::OptimizationRollout;
+use siphasher::sip::SipHasher13;
+
+/// A stable hash of some text: the same in every version and on every machine.
+#[must_use]
+pub fn stable_hash(parts: &[&str]) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(0x6f70_7469_6d69_7a61, 0x7469_6f6e_2d6f_7065);
+    for part in parts {
+        hasher.write(part.as_bytes());
+        hasher.write_u8(0xff);
+    }
+    hasher.finish()
+}
+
+/// The identity of a plan: this rollout's fleet and optimizations. Edits of stages, indicators or traffic keep it.
+#[must_use]
+pub fn plan_id(rollout: &OptimizationRollout) -> String {
+    let uid = rollout.metadata.uid.as_deref().unwrap_or_default();
+    let fleet = serde_json::json!(rollout.spec.fleet).to_string();
+    let optimizations = serde_json::json!(rollout.spec.optimizations).to_string();
+    format!("{:012x}", stable_hash(&[uid, &fleet, &optimizations]) & 0xffff_ffff_ffff)
+}
+
+/// The identity of a run: one attempt at one plan.
+#[must_use]
+pub fn run_id(plan: &str, attempt: i32) -> String {
+    format!("{plan}-{attempt}")
+}

@@ -1,0 +1,65 @@
+//! The values of the declared settings, at the baseline and optimized.
+
+use std::collections::BTreeMap;
+
+use api::{Scalar, optimization::Optimization, reason::Reason};
+
+use crate::observation::Problem;
+
+/// Values by path.
+pub type Values = BTreeMap<String, Scalar>;
+
+/// The two sets of values between which a run switches.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// What a baseline member's file says.
+    pub baseline: Values,
+    /// What an optimized member's file says.
+    pub optimized: Values,
+}
+
+impl Settings {
+    /// The values of these optimizations over what is settled. What is settled is the baseline: it outranks a declared
+    /// baseline value.
+    #[must_use]
+    pub fn new(optimizations: &[Optimization], settled: &Values) -> Self {
+        let mut baseline = Values::new();
+        let mut optimized = settled.clone();
+        for setting in optimizations.iter().flat_map(|optimization| &optimization.settings) {
+            if let Some(value) = &setting.baseline {
+                baseline.insert(setting.path.clone(), value.clone());
+            }
+            optimized.insert(setting.path.clone(), setting.optimized.clone());
+        }
+        baseline.extend(settled.iter().map(|(path, value)| (path.clone(), value.clone())));
+        Self { baseline, optimized }
+    }
+
+    /// True when there is nothing to switch: every optimized value is the baseline already.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.optimized.iter().all(|(path, value)| self.baseline.get(path) == Some(value))
+    }
+}
+
+/// Refuses a path that stands in two optimizations.
+///
+/// # Errors
+/// The path and both optimizations.
+pub fn check_paths(optimizations: &[Optimization]) -> Result<(), Problem> {
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    for optimization in optimizations {
+        for setting in &optimization.settings {
+            if let Some(other) = owners.insert(&setting.path, &optimization.name) {
+                return Err(Problem::new(
+                    Reason::DuplicatePath,
+                    format!(
+                        "spec.optimizations: path {} stands in {other} and in {}; keep it in one of them",
+                        setting.path, optimization.name
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! The imperative shell: reconciling, election, scheduling of looks, and the server.
