@@ -47,12 +47,8 @@ impl fmt::Display for Duration {
             return out.write_str("0s");
         }
         let (seconds, milliseconds) = (self.0.as_secs(), self.0.subsec_millis());
-        let parts = [
-            (seconds / 3600, "h"),
-            (seconds / 60 % 60, "m"),
-            (seconds % 60, "s"),
-            (u64::from(milliseconds), "ms"),
-        ];
+        let parts =
+            [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"), (u64::from(milliseconds), "ms")];
         parts.iter().filter(|(count, _)| *count > 0).try_for_each(|(count, unit)| write!(out, "{count}{unit}"))
     }
 }
@@ -61,9 +57,8 @@ impl FromStr for Duration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parsed: kube::core::Duration = text
-            .parse()
-            .map_err(|_| format!("{text:?} is no duration: write it as 30s, 5m or 1h30m"))?;
+        let parsed: kube::core::Duration =
+            text.parse().map_err(|_| format!("{text:?} is no duration: write it as 30s, 5m or 1h30m"))?;
         if parsed.is_negative() {
             return Err(format!("{text:?} is negative: a duration is zero or more"));
         }

@@ -94,8 +94,11 @@ pub struct StageStatus {
     pub percent: i32,
     /// quota is how many members the stage allows to be optimized.
     pub quota: i32,
-    /// startedAt is when the stage started.
+    /// startedAt is when the stage started, or when its bake started anew because stages or indicators were edited.
     pub started_at: Time,
+    /// judgedBy identifies the stages and indicators that this bake is judged by.
+    #[serde(default)]
+    pub judged_by: String,
     /// covered is how much of the bake was watched with sufficient, passing looks, to the last report.
     #[serde(default)]
     pub covered: Duration,

@@ -31,6 +31,15 @@ impl Threshold {
         Self { text: format!("{percent}%"), value: f64::from(percent) / 100.0 }
     }
 
+    /// Another number, written in this one's unit with at most three decimals: `0.42%`.
+    #[must_use]
+    pub fn write(&self, value: f64) -> String {
+        let (unit, factor) = UNITS.iter().find(|(unit, _)| self.text.ends_with(unit)).copied().unwrap_or(("", 1.0));
+        let number = format!("{:.3}", value / factor);
+        let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { &number };
+        format!("{number}{unit}")
+    }
+
     /// The number in base units: seconds, bytes, or a ratio for `%`.
     #[must_use]
     pub const fn value(&self) -> f64 {

@@ -18,39 +18,46 @@ pub struct Candidate<'a> {
 /// does not depend on the order of the input.
 #[must_use]
 pub fn order<'a>(seed: &str, candidates: &[Candidate<'a>]) -> Vec<&'a str> {
-    let mut zones: BTreeMap<&str, Vec<(u64, &'a str)>> = BTreeMap::new();
+    let mut members: BTreeMap<&str, Vec<(u64, &'a str)>> = BTreeMap::new();
     for candidate in candidates {
         let rank = stable_hash(&[seed, candidate.name]);
-        zones.entry(candidate.zone).or_default().push((rank, candidate.name));
+        members.entry(candidate.zone).or_default().push((rank, candidate.name));
     }
-    // Popped from the back, so the smallest hash comes last. Equal deficits are decided by a seeded hash of the zone.
-    let mut queues: Vec<(u64, usize, Vec<(u64, &'a str)>)> = zones
+    let mut zones: Vec<Zone<'a>> = members
         .into_iter()
-        .map(|(zone, mut members)| {
-            members.sort_unstable_by(|a, b| b.cmp(a));
-            (stable_hash(&[seed, "zone", zone]), members.len(), members)
+        .map(|(zone, mut waiting)| {
+            waiting.sort_unstable_by(|a, b| b.cmp(a));
+            Zone { rank: stable_hash(&[seed, "zone", zone]), size: waiting.len(), waiting }
         })
         .collect();
-    queues.sort_unstable_by_key(|(rank, _, _)| *rank);
+    zones.sort_unstable_by_key(|zone| zone.rank);
     let total = candidates.len();
     let mut ordered = Vec::with_capacity(total);
     while ordered.len() < total {
-        // Deficit of a zone in units of 1/total member: size * (placed + 1) - total * taken.
-        let next = queues
-            .iter_mut()
-            .filter(|(_, _, members)| !members.is_empty())
-            .max_by_key(|(rank, size, members)| {
-                let taken = size - members.len();
-                let deficit = (*size as i128) * (ordered.len() as i128 + 1) - (total as i128) * (taken as i128);
-                (deficit, std::cmp::Reverse(*rank))
-            })
-            .and_then(|(_, _, members)| members.pop());
-        match next {
+        let waiting = zones.iter_mut().filter(|zone| !zone.waiting.is_empty());
+        // Equal deficits are decided by the seeded hash of the zone.
+        let next = waiting.max_by_key(|zone| (zone.deficit(ordered.len(), total), std::cmp::Reverse(zone.rank)));
+        match next.and_then(|zone| zone.waiting.pop()) {
             Some((_, name)) => ordered.push(name),
             None => break,
         }
     }
     ordered
+}
+
+/// A zone and its members that have no place in the order yet; the next one is the last.
+struct Zone<'a> {
+    rank: u64,
+    size: usize,
+    waiting: Vec<(u64, &'a str)>,
+}
+
+impl Zone<'_> {
+    /// What the zone lacks against its share after the next placement, in units of 1/`total` member.
+    fn deficit(&self, placed: usize, total: usize) -> i128 {
+        let taken = self.size - self.waiting.len();
+        self.size as i128 * (placed as i128 + 1) - total as i128 * taken as i128
+    }
 }
 
 /// How many members stay out: `percent` of the eligible, rounded up, or by default 5 % but at least three; never more

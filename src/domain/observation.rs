@@ -6,7 +6,7 @@ use api::{reason::Reason, status::IndicatorStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{mark::Mark, record::Record, settings::Values};
+use crate::{acknowledgement::Touch, mark::Mark, record::Record, settings::Values};
 
 /// Everything that [`crate::decide::decide`] may know beside the rollout itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub struct Observation {
     pub measurements: Option<Measurements>,
     /// What could not be read or may not be used, each a reason to stop before anything is touched.
     pub problems: Vec<Problem>,
+    /// Whether the status may be written only because measured numbers moved.
+    pub report_due: bool,
 }
 
 /// One member of the fleet.
@@ -59,8 +61,8 @@ pub struct Pod {
     pub cohort: Option<String>,
     /// Value of the serving label.
     pub serving: Option<String>,
-    /// Run named by the retreat mark.
-    pub mark: Option<String>,
+    /// Retreat mark, if any.
+    pub mark: Option<Mark>,
     /// When and how often it was told to read its files again.
     pub touched: Option<Touch>,
     /// Sum of its containers' restarts.
@@ -69,15 +71,6 @@ pub struct Pod {
     pub killed: bool,
     /// Whether it mounts the rendered ConfigMap as a directory.
     pub mounts_config: bool,
-}
-
-/// A request to the kubelet to project a pod's ConfigMaps again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Touch {
-    /// When it was written.
-    pub at: Timestamp,
-    /// How many times since the settings changed, from 1.
-    pub count: u32,
 }
 
 /// One rendered ConfigMap.
@@ -106,8 +99,8 @@ pub struct Service {
     pub resource_version: String,
     /// Its selector.
     pub selector: BTreeMap<String, String>,
-    /// Run named by the retreat mark.
-    pub mark: Option<String>,
+    /// Retreat mark, if any.
+    pub mark: Option<Mark>,
     /// Why it cannot be rerouted, as a sentence; `None` when it can.
     pub refused: Option<String>,
     /// Names of pods that its EndpointSlices hold as ready.
@@ -148,10 +141,10 @@ impl Problem {
 /// What the looks have shown so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurements {
-    /// Run and stage that these looks belong to.
+    /// Run that these looks belong to.
     pub run: String,
-    /// Index of that stage.
-    pub stage: i32,
+    /// When the bake started that they belong to.
+    pub bake: Timestamp,
     /// Time of the bake that was watched with sufficient, passing looks, including what the status had before.
     pub covered: std::time::Duration,
     /// Time since the last look that was sufficient on every required indicator, or since the looks began.
@@ -184,6 +177,8 @@ pub struct Breach {
 pub struct Report {
     /// UID of the pod that was asked.
     pub pod: String,
+    /// When it was asked.
+    pub at: Timestamp,
     /// Whether each optimization is on.
     pub enabled: BTreeMap<String, bool>,
 }

@@ -30,3 +30,11 @@ pub fn plan_id(rollout: &OptimizationRollout) -> String {
 pub fn run_id(plan: &str, attempt: i32) -> String {
     format!("{plan}-{attempt}")
 }
+
+/// The identity of what a bake is judged by: stages and indicators. Another one restarts the bake.
+#[must_use]
+pub fn judged_by(rollout: &OptimizationRollout) -> String {
+    let stages = serde_json::json!(rollout.spec.stages).to_string();
+    let indicators = serde_json::json!(rollout.spec.indicators).to_string();
+    format!("{:012x}", stable_hash(&[&stages, &indicators]) & 0xffff_ffff_ffff)
+}

@@ -35,6 +35,12 @@ impl Settings {
         Self { baseline, optimized }
     }
 
+    /// Whether an optimization is on at the baseline: all its optimized values are settled.
+    #[must_use]
+    pub fn is_settled_on(&self, optimization: &Optimization) -> bool {
+        optimization.settings.iter().all(|setting| self.baseline.get(&setting.path) == Some(&setting.optimized))
+    }
+
     /// True when there is nothing to switch: every optimized value is the baseline already.
     #[must_use]
     pub fn is_settled(&self) -> bool {

@@ -16,3 +16,13 @@ fn what_is_no_number_is_refused_with_a_sentence() {
         assert!(text.parse::<Threshold>().unwrap_err().contains("write it as"), "{text}");
     }
 }
+
+#[rstest::rstest]
+#[case("1%", 0.0042, "0.42%")]
+#[case("250ms", 0.3, "300ms")]
+#[case("512Mi", 1_048_576.0, "1Mi")]
+#[case("5", 100.0, "100")]
+#[case("0.5", 0.123_456, "0.123")]
+fn a_measured_value_is_written_in_the_unit_of_its_limit(#[case] limit: &str, #[case] value: f64, #[case] text: &str) {
+    assert_eq!(limit.parse::<super::Threshold>().unwrap().write(value), text);
+}

@@ -1,0 +1,114 @@
+//! Whether a member runs what its file says, and when to tell it again.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    observation::{Pod, Report},
+    run::stable_hash,
+};
+
+/// Waits before a pod is told again, by how often it was told already. A touch can be lost on a kubelet that was busy
+/// with the pod's volumes at that moment.
+const REPEATS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// A request to the kubelet to project a pod's ConfigMaps again, as it stands in the pod's annotation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touch {
+    /// When it was written.
+    pub at: Timestamp,
+    /// How many times for this file, from 1.
+    pub count: u32,
+    /// Fingerprint of the file that it was for.
+    pub file: String,
+}
+
+impl Touch {
+    /// The touch that an annotation holds; `None` for one that is not ours.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '#');
+        let at = parts.next()?.parse().ok()?;
+        let count = parts.next()?.parse().ok()?;
+        Some(Self { at, count, file: parts.next()?.to_owned() })
+    }
+
+    /// The annotation's text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}#{}#{}", self.at, self.count, self.file)
+    }
+}
+
+/// Short name of a file's content; of no file at all as well.
+#[must_use]
+pub fn fingerprint(file: Option<&str>) -> String {
+    format!("{:016x}", stable_hash(&[file.unwrap_or_default()]))
+}
+
+/// Whether a member runs its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Acknowledgement {
+    /// Not yet.
+    Pending,
+    /// The timer ran out; nobody knows.
+    Assumed,
+    /// It said so itself.
+    Acknowledged,
+}
+
+impl Acknowledgement {
+    /// Judges one pod.
+    ///
+    /// `expected` says for each optimization whether it has to be on. A report counts only if it is of this very
+    /// process and was taken after the pod was told of this file.
+    #[must_use]
+    pub fn of(
+        spec: &api::fleet::Acknowledgement,
+        pod: &Pod,
+        file: Option<&str>,
+        expected: &BTreeMap<&str, bool>,
+        report: Option<&Report>,
+        now: Timestamp,
+    ) -> Self {
+        let told = pod.touched.as_ref().filter(|touch| touch.file == fingerprint(file)).map(|touch| touch.at);
+        let Some(told) = told else { return Self::Pending };
+        if let Some(timer) = spec.timer {
+            return if elapsed(told, now) >= timer.get() { Self::Assumed } else { Self::Pending };
+        }
+        let says_so = report.is_some_and(|report| {
+            report.pod == pod.uid
+                && report.at >= told
+                && expected.iter().all(|(name, on)| report.enabled.get(*name) == Some(on))
+        });
+        if says_so { Self::Acknowledged } else { Self::Pending }
+    }
+
+    /// True for both ends that count.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        self != Self::Pending
+    }
+}
+
+/// The touch that is due for a pod whose member has not acknowledged this file; after the last repeat, none.
+#[must_use]
+pub fn touch_due(pod: &Pod, file: Option<&str>, now: Timestamp) -> Option<Touch> {
+    let file = fingerprint(file);
+    let Some(last) = pod.touched.as_ref().filter(|touch| touch.file == file) else {
+        return Some(Touch { at: now, count: 1, file });
+    };
+    let wait = REPEATS.get(usize::try_from(last.count.saturating_sub(1)).unwrap_or(usize::MAX))?;
+    (elapsed(last.at, now) >= *wait).then(|| Touch { at: now, count: last.count + 1, file })
+}
+
+/// Time from one to the other; none if the clock went back.
+#[must_use]
+pub fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

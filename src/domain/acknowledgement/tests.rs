@@ -1,0 +1,76 @@
+use std::collections::BTreeMap;
+
+use api::Duration;
+use jiff::{SignedDuration, Timestamp};
+use rstest::rstest;
+
+use super::{Acknowledgement, Touch, fingerprint, touch_due};
+use crate::observation::{Pod, Report};
+
+const FILE: Option<&str> = Some("enabled = true\n");
+
+fn at(milliseconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_millis(milliseconds)
+}
+
+fn told(count: u32, file: Option<&str>) -> Pod {
+    let touched = Some(Touch { at: at(10_000), count, file: fingerprint(file) });
+    Pod { uid: "uid".to_owned(), touched, ..Pod::default() }
+}
+
+fn report(pod: &str, milliseconds: i64, on: bool) -> Report {
+    Report { pod: pod.to_owned(), at: at(milliseconds), enabled: [("pooling".to_owned(), on)].into() }
+}
+
+#[rstest]
+#[case::it_says_so(told(1, FILE), Some(report("uid", 10_500, true)), Acknowledgement::Acknowledged)]
+#[case::it_says_the_opposite(told(1, FILE), Some(report("uid", 10_500, false)), Acknowledgement::Pending)]
+#[case::it_said_so_before_it_was_told(told(1, FILE), Some(report("uid", 9_999, true)), Acknowledgement::Pending)]
+#[case::another_process_said_so(told(1, FILE), Some(report("old", 10_500, true)), Acknowledgement::Pending)]
+#[case::it_was_told_of_another_file(told(1, None), Some(report("uid", 10_500, true)), Acknowledgement::Pending)]
+#[case::it_says_nothing(told(1, FILE), None, Acknowledgement::Pending)]
+#[case::it_was_never_told(Pod::default(), Some(report("", 10_500, true)), Acknowledgement::Pending)]
+fn only_a_report_of_this_process_about_this_file_acknowledges(
+    #[case] pod: Pod,
+    #[case] report: Option<Report>,
+    #[case] expected: Acknowledgement,
+) {
+    let spec = api::fleet::Acknowledgement { metric: Some("on".to_owned()), timer: None, ..Default::default() };
+    let optimizations = BTreeMap::from([("pooling", true)]);
+    assert_eq!(Acknowledgement::of(&spec, &pod, FILE, &optimizations, report.as_ref(), at(11_000)), expected);
+}
+
+#[rstest]
+#[case(39_999, Acknowledgement::Pending)]
+#[case(40_000, Acknowledgement::Assumed)]
+#[case(0, Acknowledgement::Pending)]
+fn a_timer_counts_from_the_touch(#[case] now: i64, #[case] expected: Acknowledgement) {
+    let spec = api::fleet::Acknowledgement { timer: Some(Duration::from_secs(30)), ..Default::default() };
+    assert_eq!(Acknowledgement::of(&spec, &told(1, FILE), FILE, &BTreeMap::new(), None, at(now)), expected);
+}
+
+#[rstest]
+#[case::never_told(Pod::default(), 10_000, Some(1))]
+#[case::told_of_another_file(told(3, None), 10_001, Some(1))]
+#[case::too_early_for_a_second(told(1, FILE), 10_999, None)]
+#[case::second_after_one_second(told(1, FILE), 11_000, Some(2))]
+#[case::too_early_for_a_third(told(2, FILE), 11_999, None)]
+#[case::third_after_two(told(2, FILE), 12_000, Some(3))]
+#[case::fourth_after_four(told(3, FILE), 14_000, Some(4))]
+#[case::no_fifth(told(4, FILE), 99_000, None)]
+#[case::the_clock_went_back(told(1, FILE), 0, None)]
+fn a_pod_is_told_at_once_and_again_after_one_two_and_four_seconds(
+    #[case] pod: Pod,
+    #[case] now: i64,
+    #[case] expected: Option<u32>,
+) {
+    assert_eq!(touch_due(&pod, FILE, at(now)).map(|touch| touch.count), expected);
+}
+
+#[test]
+fn a_touch_is_read_back_as_written_and_anything_else_is_none() {
+    let touch = Touch { at: at(10_123), count: 2, file: fingerprint(FILE) };
+    assert_eq!(Touch::parse(&touch.text()), Some(touch));
+    assert_eq!(Touch::parse("yesterday"), None);
+    assert_eq!(Touch::parse("2026-01-01T00:00:00Z#many#x"), None);
+}

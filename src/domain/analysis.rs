@@ -1,0 +1,364 @@
+//! What the looks say: verdicts, the time that counts for a bake, and a breach.
+//!
+//! Missing, stale, insufficient or non-finite data is never a pass. Time is monotonic, counted from the first look.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use api::{
+    fleet::Acknowledgement,
+    indicator::{Indicator, Mode},
+    reason::Reason,
+    status::{IndicatorStatus, Verdict},
+};
+use jiff::Timestamp;
+
+use crate::{
+    needs::Sampling,
+    observation::{Breach, Measurements, Report},
+    series::Series,
+};
+use amount::{Amount, Gap};
+use catastrophe::Sample;
+use judge::Judgement;
+use query::Query;
+use track::Track;
+
+pub mod amount;
+pub mod catastrophe;
+pub mod judge;
+pub mod query;
+pub mod track;
+
+/// A scrape of one member; `None` for one that failed.
+#[derive(Clone, Debug)]
+pub struct Scrape {
+    /// The member.
+    pub member: String,
+    /// UID of its pod.
+    pub pod: String,
+    /// Series of the wanted metrics.
+    pub series: Option<Vec<Series>>,
+}
+
+/// All scrapes of one look.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Monotonic time of the look.
+    pub at: Duration,
+    /// Wall clock, for reports.
+    pub now: Timestamp,
+    /// One for each member that was asked.
+    pub scrapes: Vec<Scrape>,
+}
+
+/// Everything remembered of the looks at one stage of one run.
+#[derive(Debug)]
+pub struct History {
+    sampling: Sampling,
+    queries: Vec<Result<Query, String>>,
+    tracks: BTreeMap<String, Member>,
+    outcomes: Vec<VecDeque<bool>>,
+    numerator_seen: Vec<bool>,
+    started: Duration,
+    last_look: Option<Duration>,
+    last_sufficient: Duration,
+    measurements: Measurements,
+}
+
+#[derive(Debug, Default)]
+struct Member {
+    pod: String,
+    optimized: bool,
+    since: Duration,
+    tracks: Vec<Track>,
+}
+
+impl History {
+    /// Begins to look at a stage at this monotonic time. What the status says was covered before counts on.
+    #[must_use]
+    pub fn new(sampling: Sampling, at: Duration) -> Self {
+        let queries: Vec<_> = sampling.indicators.iter().map(|indicator| Query::new(&indicator.metric)).collect();
+        Self {
+            outcomes: vec![VecDeque::new(); queries.len()],
+            numerator_seen: vec![false; queries.len()],
+            queries,
+            tracks: BTreeMap::new(),
+            started: at,
+            last_look: None,
+            last_sufficient: at,
+            measurements: Measurements {
+                run: sampling.run.clone(),
+                bake: sampling.bake,
+                covered: sampling.covered,
+                ..Measurements::default()
+            },
+            sampling,
+        }
+    }
+
+    /// Takes what is to be looked at now. A new stage keeps the members' looks and starts the bake anew; a new run, or
+    /// other indicators, start everything anew.
+    pub fn follow(&mut self, sampling: Sampling, at: Duration) {
+        if sampling.run != self.sampling.run || sampling.indicators != self.sampling.indicators {
+            let breach = self.measurements.breach.take().filter(|_| sampling.run == self.sampling.run);
+            *self = Self::new(sampling, at);
+            self.measurements.breach = breach;
+            return;
+        }
+        if sampling.bake != self.sampling.bake {
+            self.started = at;
+            self.last_sufficient = at;
+            self.measurements.bake = sampling.bake;
+            self.measurements.covered = sampling.covered;
+            self.measurements.passing = false;
+        }
+        self.sampling = sampling;
+    }
+
+    /// Names of the metrics that a scrape has to bring.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<&str> {
+        let queries = self.queries.iter().flatten().flat_map(Query::names);
+        queries.chain(self.sampling.acknowledgement.metric.as_deref()).collect()
+    }
+
+    /// The latest state.
+    #[must_use]
+    pub const fn measurements(&self) -> &Measurements {
+        &self.measurements
+    }
+
+    /// Takes one look and judges.
+    pub fn look(&mut self, look: Look) {
+        let counts = self.span(look.at);
+        self.remember(&look);
+        let verdicts: Vec<(Judgement, IndicatorStatus)> =
+            (0..self.queries.len()).filter_map(|index| self.verdict(index, look.at)).collect();
+        let required = |status: &(Judgement, IndicatorStatus)| self.mode(&status.1.name) == Some(Mode::Enforce);
+        let passing = verdicts.iter().filter(|v| required(v)).all(|(_, status)| status.verdict == Verdict::Pass)
+            && (self.sampling.endpoint.is_none() || look.scrapes.iter().any(|scrape| scrape.series.is_some()));
+        let sufficient =
+            verdicts.iter().filter(|v| required(v)).all(|(judgement, _)| !matches!(judgement, Judgement::Unknown(_)));
+        if sufficient {
+            self.last_sufficient = look.at;
+        }
+        self.measurements.passing = passing;
+        if passing && self.sampling.counting {
+            self.measurements.covered += counts;
+        }
+        self.measurements.silent_for = look.at.saturating_sub(self.last_sufficient);
+        self.measurements.indicators = verdicts.into_iter().map(|(_, status)| status).collect();
+        if self.measurements.breach.is_none() {
+            self.measurements.breach = self.catastrophe().or_else(|| self.breach(look.at));
+        }
+        self.last_look = Some(look.at);
+    }
+
+    /// How much time this look may add: what passed since the last one, but never more than two intervals, because
+    /// nobody watched for longer.
+    fn span(&self, at: Duration) -> Duration {
+        let interval = self.sampling.interval;
+        self.last_look.map_or(Duration::ZERO, |last| at.saturating_sub(last)).min(interval * 2)
+    }
+
+    fn remember(&mut self, look: &Look) {
+        let keep = self.sampling.indicators.iter().map(|indicator| indicator.window.get()).max().unwrap_or_default();
+        let keep = keep.max(self.sampling.interval) + self.sampling.interval;
+        self.tracks.retain(|name, _| look.scrapes.iter().any(|scrape| scrape.member == *name));
+        for scrape in &look.scrapes {
+            let optimized = self.sampling.optimized.contains(&scrape.member);
+            let member = self.tracks.entry(scrape.member.clone()).or_default();
+            // Counters of another process, or of the same one before its switch, say nothing of what it does now.
+            if member.pod != scrape.pod || member.optimized != optimized || member.tracks.is_empty() {
+                *member = Member {
+                    pod: scrape.pod.clone(),
+                    optimized,
+                    since: look.at,
+                    tracks: vec![Track::default(); self.queries.len()],
+                };
+            }
+            for (query, track) in self.queries.iter().zip(&mut member.tracks) {
+                if let Ok(query) = query {
+                    track.take(query, look.at, scrape.series.as_deref(), keep);
+                }
+            }
+            for (query, seen) in self.queries.iter().zip(&mut self.numerator_seen) {
+                if let (Ok(Query::Ratio { numerator, .. }), Some(series)) = (query, &scrape.series) {
+                    *seen = *seen || series.iter().any(|series| numerator.matches(series));
+                }
+            }
+            if let Some(series) = &scrape.series {
+                let report = report(&self.sampling.acknowledgement, scrape, series, look.now);
+                self.measurements.reports.insert(scrape.member.clone(), report);
+            }
+        }
+        self.measurements.reports.retain(|name, _| self.tracks.contains_key(name));
+    }
+
+    fn mode(&self, name: &str) -> Option<Mode> {
+        self.sampling.indicators.iter().find(|indicator| indicator.name == name).map(|indicator| indicator.mode)
+    }
+
+    fn windows(
+        &self,
+        index: usize,
+        optimized: bool,
+        at: Duration,
+        window: Duration,
+    ) -> Vec<Result<track::Windowed, Gap>> {
+        self.tracks
+            .values()
+            .filter(|member| member.optimized == optimized)
+            .filter_map(|member| member.tracks.get(index))
+            .map(|track| track.window(at, window))
+            .collect()
+    }
+
+    fn verdict(&mut self, index: usize, at: Duration) -> Option<(Judgement, IndicatorStatus)> {
+        let indicator = self.sampling.indicators.get(index)?.clone();
+        let (judgement, optimized, baseline) = match self.queries.get(index)? {
+            Err(error) => (Judgement::Unknown(error.clone()), None, None),
+            Ok(query) => {
+                let window = indicator.window.get().max(self.sampling.interval);
+                let optimized = judge::pool(query, &self.windows(index, true, at, window));
+                let baseline = judge::pool(query, &self.windows(index, false, at, window));
+                let judgement = match query {
+                    Query::Ratio { numerator, .. } if !self.numerator_seen.get(index).copied().unwrap_or_default() => {
+                        Judgement::Unknown(format!("no member exposes {}; let the counter start at 0", numerator.name))
+                    }
+                    _ if at.saturating_sub(self.started) < indicator.initial_delay.get() => {
+                        Judgement::Unknown(format!("initialDelay {} is not over", indicator.initial_delay))
+                    }
+                    _ => judge::judge(&indicator, &optimized, &baseline),
+                };
+                (judgement, optimized.value, baseline.value)
+            }
+        };
+        let outcomes = self.outcomes.get_mut(index)?;
+        outcomes.push_back(matches!(judgement, Judgement::Beyond(_)));
+        while outcomes.len() > usize::try_from(indicator.confirm.looks).unwrap_or(1) {
+            outcomes.pop_front();
+        }
+        let breaches = outcomes.iter().filter(|beyond| **beyond).count();
+        let needed = usize::try_from(indicator.confirm.breaches).unwrap_or(1);
+        let written = |value: Option<f64>| value.map(|value| judge::written(&indicator, value));
+        let (optimized, baseline) = (written(optimized), written(baseline));
+        let (verdict, message) = match &judgement {
+            Judgement::Beyond(what) if breaches >= needed => {
+                (Verdict::Breach, format!("{what}, in {breaches} of {} looks", outcomes.len()))
+            }
+            Judgement::Beyond(what) => {
+                (Verdict::Inconclusive, format!("{what}, in {breaches} of {needed} looks needed"))
+            }
+            Judgement::Within => (Verdict::Pass, within(&indicator, optimized.as_deref(), baseline.as_deref())),
+            Judgement::Unknown(why) => (Verdict::Inconclusive, why.clone()),
+        };
+        Some((judgement, IndicatorStatus { name: indicator.name, verdict, message, optimized, baseline }))
+    }
+
+    fn breach(&self, at: Duration) -> Option<Breach> {
+        let status = self
+            .measurements
+            .indicators
+            .iter()
+            .find(|status| status.verdict == Verdict::Breach && self.mode(&status.name) == Some(Mode::Enforce))?;
+        let index = self.sampling.indicators.iter().position(|indicator| indicator.name == status.name)?;
+        Some(Breach {
+            reason: Reason::LimitBreached,
+            indicator: status.name.clone(),
+            message: format!("{}: {}", status.name, status.message),
+            worst: self.worst(index, at),
+        })
+    }
+
+    /// Optimized members by their own value, worst first: highest for an upper limit, lowest for a lower one.
+    fn worst(&self, index: usize, at: Duration) -> Vec<String> {
+        let (Some(indicator), Some(Ok(query))) = (self.sampling.indicators.get(index), self.queries.get(index)) else {
+            return Vec::new();
+        };
+        let downwards = indicator.max.is_none() && indicator.max_increase.is_none();
+        let mut values: Vec<(&String, f64)> = self
+            .tracks
+            .iter()
+            .filter(|(_, member)| member.optimized)
+            .filter_map(|(name, member)| {
+                let window = member.tracks.get(index)?.window(at, indicator.window.get());
+                Some((name, judge::pool(query, &[window]).value?))
+            })
+            .collect();
+        values.sort_by(|a, b| if downwards { a.1.total_cmp(&b.1) } else { b.1.total_cmp(&a.1) });
+        values.into_iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    fn catastrophe(&self) -> Option<Breach> {
+        self.sampling.indicators.iter().enumerate().find_map(|(index, indicator)| {
+            let limit = indicator.max.as_ref().filter(|_| indicator.mode == Mode::Enforce)?.value();
+            let Some(Ok(Query::Ratio { .. })) = self.queries.get(index) else { return None };
+            let latest = |member: &Member| member.tracks.get(index).and_then(|track| track.latest().ok().cloned());
+            let optimized: Vec<(&str, Amount, Duration)> = self
+                .tracks
+                .iter()
+                .filter(|(_, member)| member.optimized)
+                .filter_map(|(name, member)| Some((name.as_str(), latest(member)?, self.since(member))))
+                .collect();
+            let samples: Vec<Sample<'_>> = optimized
+                .iter()
+                .map(|(member, amount, since_switch)| Sample { member, amount, since_switch: *since_switch })
+                .collect();
+            let mut baseline = Amount::default();
+            self.tracks.values().filter(|member| !member.optimized).filter_map(latest).for_each(|a| baseline.add(&a));
+            let bad = catastrophe::bad_members(limit, &samples, &baseline);
+            let (worst, ratio) = bad.first()?;
+            Some(Breach {
+                reason: Reason::Catastrophe,
+                indicator: indicator.name.clone(),
+                message: format!(
+                    "{}: {:.0}% on {worst}, {} of {} optimized members beyond doubt, while the baseline is healthy \
+                     at {:.1}%",
+                    indicator.name,
+                    ratio * 100.0,
+                    bad.len(),
+                    samples.len(),
+                    baseline.part / baseline.whole * 100.0
+                ),
+                worst: bad.into_iter().map(|(member, _)| member.to_owned()).collect(),
+            })
+        })
+    }
+
+    fn since(&self, member: &Member) -> Duration {
+        self.last_look.unwrap_or(member.since).saturating_sub(member.since)
+    }
+}
+
+fn within(indicator: &Indicator, optimized: Option<&str>, baseline: Option<&str>) -> String {
+    let limits = [
+        ("max", &indicator.max),
+        ("min", &indicator.min),
+        ("maxIncrease", &indicator.max_increase),
+        ("maxDecrease", &indicator.max_decrease),
+    ];
+    let limits: Vec<String> =
+        limits.iter().filter_map(|(name, limit)| limit.as_ref().map(|limit| format!("{name} {limit}"))).collect();
+    let optimized = optimized.unwrap_or("-");
+    match baseline {
+        Some(baseline) => format!("{optimized} against {baseline}, within {}", limits.join(", ")),
+        None => format!("{optimized}, within {}", limits.join(", ")),
+    }
+}
+
+fn report(spec: &Acknowledgement, scrape: &Scrape, series: &[Series], now: Timestamp) -> Report {
+    let enabled = spec.metric.iter().flat_map(|metric| {
+        series
+            .iter()
+            .filter(move |series| series.name == *metric)
+            .filter_map(|series| Some((series.label(&spec.label)?.to_owned(), series.value == 1.0)))
+    });
+    Report { pod: scrape.pod.clone(), at: now, enabled: enabled.collect() }
+}
+
+#[cfg(test)]
+mod tests;

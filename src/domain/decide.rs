@@ -1,0 +1,85 @@
+//! One decision: the first policy that has something to say.
+
+use api::{OptimizationRollout, names::FINALIZER, reason::Reason};
+
+use crate::{
+    mark::Cause,
+    observation::Observation,
+    plan::{Advance, Notice, Plan, Withdraw},
+};
+use intent::Intent;
+use pass::Pass;
+
+pub mod acceptance;
+pub mod cause;
+pub mod deletion;
+pub mod intent;
+pub mod pass;
+pub mod report;
+pub mod retreat;
+pub mod roster;
+pub mod stage;
+pub mod stamp;
+
+type Policy = fn(&Pass<'_>) -> Option<Intent>;
+
+/// In order of priority. A retreat comes before everything: nothing may hold it up.
+const POLICIES: [Policy; 10] = [
+    retreat::policy,
+    deletion::policy,
+    acceptance::policy,
+    stage::rejudge,
+    stage::paused,
+    stage::settled,
+    acceptance::busy,
+    stage::start,
+    stage::stamping,
+    stage::progress,
+];
+
+/// Decides what to do now. Total and infallible; the time is `seen.now`.
+#[must_use]
+pub fn decide(rollout: &OptimizationRollout, seen: &Observation) -> Plan {
+    let pass = Pass::new(rollout, seen);
+    let intent = POLICIES
+        .iter()
+        .find_map(|policy| policy(&pass))
+        .unwrap_or_else(|| Intent::state(&pass, intent::Kind::Waiting, Reason::Accepted, "nothing to do"));
+    let status = report::report(&pass, &intent);
+    let notices = intent.transition.iter().map(|(reason, message)| notice(*reason, message)).collect();
+    let mut advance = intent.advance.clone();
+    let held = rollout.metadata.finalizers.as_ref().is_some_and(|all| all.iter().any(|name| name == FINALIZER));
+    if held && !deletion::holds(&pass, &intent) && !advance.contains(&Advance::ReleaseFinalizer) {
+        advance.push(Advance::ReleaseFinalizer);
+    }
+    Plan { withdraw: intent.withdraw, status, advance, notices, requeue: intent.requeue }
+}
+
+/// What a replica that does not lead may take back: only on a measured breach.
+#[must_use]
+pub fn decide_standby(rollout: &OptimizationRollout, seen: &Observation) -> Option<(Cause, Vec<Withdraw>)> {
+    let pass = Pass::new(rollout, seen);
+    if pass.phase == pass::Phase::Retreating || !pass.is_wanted() {
+        return None;
+    }
+    let breach = pass.measurements()?.breach.clone()?;
+    let cause = Cause::new(breach.reason, &breach.message, seen.now);
+    let withdraw = retreat::withdraw_only(&pass, cause.clone());
+    Some((cause, withdraw))
+}
+
+fn notice(reason: Reason, message: &str) -> Notice {
+    let warning = matches!(
+        reason,
+        Reason::LimitBreached
+            | Reason::Catastrophe
+            | Reason::SilenceDeadline
+            | Reason::AbortRequested
+            | Reason::Overridden
+            | Reason::Unreachable
+    );
+    Notice { reason, message: message.to_owned(), warning }
+}
+
+#[cfg(test)]
+mod tests;

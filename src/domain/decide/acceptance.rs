@@ -1,0 +1,136 @@
+//! What has to be right before anything is touched.
+
+use api::{indicator::Mode, names::MEMBERS_KEY, reason::Reason};
+
+use super::{
+    intent::{Intent, Kind},
+    pass::{Pass, Phase},
+    stamp::{self, is_eligible},
+};
+use crate::{
+    analysis::query::Query,
+    cohort::holdout,
+    observation::{Member, Problem},
+    rendering, settings,
+};
+
+/// Longest key that a ConfigMap takes.
+const LONGEST_KEY: usize = 253;
+
+/// Stalls on the first thing that is not right.
+#[must_use]
+pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
+    let problem = problem(pass)?;
+    Some(Intent::state(pass, Kind::Stalled, problem.reason, problem.message))
+}
+
+/// The first thing that is not right.
+#[must_use]
+pub fn problem(pass: &Pass<'_>) -> Option<Problem> {
+    pass.seen.problems.first().cloned().or_else(|| spec(pass)).or_else(|| fleet(pass))
+}
+
+fn spec(pass: &Pass<'_>) -> Option<Problem> {
+    if let Err(problem) = settings::check_paths(&pass.spec.optimizations) {
+        return Some(problem);
+    }
+    for indicator in &pass.spec.indicators {
+        if let Err(error) = Query::new(&indicator.metric) {
+            let message = format!("spec.indicators[{}].metric: {error}", indicator.name);
+            return Some(Problem::new(Reason::InvalidSpec, message));
+        }
+    }
+    let config = &pass.spec.fleet.config;
+    [&pass.settings.optimized, &pass.settings.baseline].into_iter().find_map(|values| {
+        let error = rendering::file(config, values).err()?;
+        Some(Problem::new(Reason::InvalidSpec, format!("spec.optimizations: {error}")))
+    })
+}
+
+fn fleet(pass: &Pass<'_>) -> Option<Problem> {
+    let members = &pass.seen.members;
+    if members.is_empty() {
+        let message = "spec.fleet.selector matches no pod in this namespace; compare it with the pods' labels";
+        return Some(Problem::new(Reason::NoMembers, message));
+    }
+    let config = &pass.spec.fleet.config;
+    let without = |lacks: &dyn Fn(&Member) -> bool| {
+        let names: Vec<&str> =
+            members.iter().filter(|member| lacks(member)).map(|member| member.name.as_str()).collect();
+        (!names.is_empty()).then(|| stamp::listed(names.into_iter()))
+    };
+    if let Some(names) = without(&|member| !member.pod.mounts_config) {
+        let name = &config.rendered.name;
+        let message = format!(
+            "pods {names} do not mount ConfigMap {name} as a directory; mount it as a volume without subPath, with \
+             optional: true (environment variables and subPath mounts are never updated)"
+        );
+        return Some(Problem::new(Reason::NotMounted, message));
+    }
+    if let Some(metrics) = &pass.spec.metrics {
+        let api::metrics::Source::Pods(source) = &metrics.source;
+        if let Some(names) = without(&|member| member.pod.metrics_port.is_none()) {
+            let message = format!(
+                "pods {names} declare no container port named {}; name it in the pod template or change \
+                 spec.metrics.source.pods.port",
+                source.port
+            );
+            return Some(Problem::new(Reason::NoMetricsPort, message));
+        }
+    }
+    if let Some(names) = without(&|member| {
+        let key = rendering::file_key(config, &member.name);
+        key.len() > LONGEST_KEY || key == MEMBERS_KEY
+    }) {
+        let message =
+            format!("spec.fleet.config.rendered.key: the files of {names} would have names of over 253 characters");
+        return Some(Problem::new(Reason::InvalidSpec, message));
+    }
+    let eligible = pass.roster.standings.iter().filter(|standing| is_eligible(standing)).count();
+    if eligible == 0 {
+        let message = "spec.fleet.nodeSelector: no member runs on a Node with these labels";
+        return Some(Problem::new(Reason::NoEligibleMembers, message));
+    }
+    let compares = pass.spec.indicators.iter().find(|indicator| {
+        indicator.mode == Mode::Enforce && (indicator.max_increase.is_some() || indicator.max_decrease.is_some())
+    });
+    let held_out = holdout(eligible, pass.spec.holdout_percent);
+    if let (Some(indicator), true, Phase::Idle) = (compares, held_out < 2, pass.phase) {
+        let message = format!(
+            "indicator {} compares with the baseline, which needs two members in the holdout; {eligible} eligible \
+             members leave {held_out}: add members, raise spec.holdoutPercent, or use an absolute limit",
+            indicator.name
+        );
+        return Some(Problem::new(Reason::FleetTooSmall, message));
+    }
+    None
+}
+
+/// Waits while another rollout has an unfinished run on members of this fleet.
+#[must_use]
+pub fn busy(pass: &Pass<'_>) -> Option<Intent> {
+    let wants = pass.phase == Phase::Idle || pass.phase == Phase::Settled;
+    if !wants || pass.is_wanted() || pass.settings.is_settled() || pass.spec.abort.is_some() {
+        return None;
+    }
+    let neighbour = pass.seen.neighbours.iter().find(|neighbour| neighbour.unfinished || neighbour.waits_before_us);
+    if let Some(neighbour) = neighbour {
+        let message =
+            format!("rollout {} has a run on members of this fleet; this one starts after it", neighbour.name);
+        let mut intent = Intent::state(pass, Kind::Waiting, Reason::FleetBusy, message);
+        intent.requeue = super::intent::ACTIVE;
+        return Some(intent);
+    }
+    let shard = pass
+        .seen
+        .shards
+        .iter()
+        .find(|shard| !shard.record.members.is_empty() && shard.record.run != pass.wanted_run)?;
+    let message = format!(
+        "ConfigMap {} has members of run {}, which has not finished; this rollout starts after it",
+        shard.name, shard.record.run
+    );
+    let mut intent = Intent::state(pass, Kind::Waiting, Reason::FleetBusy, message);
+    intent.requeue = super::intent::ACTIVE;
+    Some(intent)
+}

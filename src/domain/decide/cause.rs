@@ -1,0 +1,115 @@
+//! Why a run has to be taken back.
+
+use api::{metrics::SilenceAction, reason::Reason, rollout::DeletionPolicy};
+
+use super::pass::{Pass, Phase};
+use crate::{mark::Cause, observation::Breach, record::Cohort};
+
+/// Restarts after its own switch that make a member's crash a loop.
+const CRASH_LOOP: i32 = 2;
+
+/// Why the current run has to be taken back now; `None` while it need not.
+#[must_use]
+pub fn cause(pass: &Pass<'_>) -> Option<Cause> {
+    let now = pass.seen.now;
+    match pass.phase {
+        Phase::Idle | Phase::Settled => return None,
+        Phase::Retreating => return Some(remembered(pass)),
+        Phase::Staging | Phase::Watching | Phase::Settling => {}
+    }
+    if pass.is_deleted() && pass.spec.deletion_policy != DeletionPolicy::Retain {
+        return Some(Cause::new(Reason::Deleted, "the rollout is being deleted before its run has settled", now));
+    }
+    if let Some(abort) = &pass.spec.abort {
+        return Some(Cause::new(Reason::AbortRequested, &abort.reason, now));
+    }
+    if let Some(breach) = breach(pass) {
+        return Some(Cause::new(breach.reason, &breach.message, now));
+    }
+    if !pass.is_wanted() {
+        let message = "spec.fleet, spec.optimizations or spec.attempt changed during the run; the new plan starts when \
+                       this one is taken back";
+        return Some(Cause::new(Reason::PlanChanged, message, now));
+    }
+    vanished(pass).or_else(|| silence(pass))
+}
+
+/// The breach of an indicator, measured or built in.
+#[must_use]
+pub fn breach(pass: &Pass<'_>) -> Option<Breach> {
+    pass.measurements().and_then(|measurements| measurements.breach.clone()).or_else(|| crashes(pass))
+}
+
+/// What status or mark remember of the retreat that is under way.
+fn remembered(pass: &Pass<'_>) -> Cause {
+    let retreat =
+        pass.status.retreat.as_ref().filter(|_| pass.run.as_ref().is_some_and(|run| run.aborted_at.is_some()));
+    match (retreat, &pass.mark) {
+        (Some(retreat), _) => {
+            Cause { reason: retreat.reason, message: retreat.message.clone(), at: retreat.decided_at.0 }
+        }
+        (None, Some(mark)) => mark.cause.clone(),
+        (None, None) => Cause::new(Reason::AbortRequested, "the run is aborted", pass.seen.now),
+    }
+}
+
+/// Crash loops and kills that optimized members had after their own switch, beyond what baseline members have.
+fn crashes(pass: &Pass<'_>) -> Option<Breach> {
+    let (mut optimized, mut failing) = (0, Vec::new());
+    let (mut others, mut others_failing) = (0, 0);
+    for standing in &pass.roster.standings {
+        let (Some(entry), pod) = (standing.entry, &standing.member.pod) else { continue };
+        let before = if entry.pod == pod.uid { entry.restarts } else { 0 };
+        let restarts = pod.restarts - before;
+        let fails = restarts >= CRASH_LOOP || (restarts >= 1 && pod.killed);
+        match entry.cohort {
+            Cohort::Optimized => {
+                optimized += 1;
+                if fails {
+                    failing.push((restarts, standing.member.name.clone()));
+                }
+            }
+            Cohort::Baseline | Cohort::Holdout => {
+                others += 1;
+                others_failing += usize::from(fails);
+            }
+            Cohort::Returning => {}
+        }
+    }
+    // Shares, compared without a division.
+    if failing.is_empty() || failing.len() * others <= others_failing * optimized && others > 0 {
+        return None;
+    }
+    failing.sort_unstable_by(|a, b| b.cmp(a));
+    let (restarts, worst) = failing.first()?;
+    Some(Breach {
+        reason: Reason::LimitBreached,
+        indicator: "restarts".to_owned(),
+        message: format!(
+            "restarts: {} of {optimized} optimized members restarted or were killed after their switch ({worst} {restarts} \
+             times), against {others_failing} of {others} others",
+            failing.len()
+        ),
+        worst: failing.into_iter().map(|(_, name)| name).collect(),
+    })
+}
+
+/// ConfigMaps of the run that somebody deleted: their members run the baseline, and who was a member is lost.
+fn vanished(pass: &Pass<'_>) -> Option<Cause> {
+    let before = pass.status.members.as_ref().map_or(0, |members| members.optimized);
+    let lost = before > 0 && pass.run_shards().next().is_none() && pass.seen.problems.is_empty();
+    lost.then(|| {
+        let name = &pass.spec.fleet.config.rendered.name;
+        Cause::new(Reason::Overridden, &format!("ConfigMap {name} was deleted during the run"), pass.seen.now)
+    })
+}
+
+fn silence(pass: &Pass<'_>) -> Option<Cause> {
+    let silence = &pass.spec.metrics.as_ref()?.silence;
+    let silent_for = pass.measurements()?.silent_for;
+    let due = silence.action == SilenceAction::Retreat && silent_for >= silence.deadline.get();
+    due.then(|| {
+        let message = format!("no sufficient measurement for {}", silence.deadline);
+        Cause::new(Reason::SilenceDeadline, &message, pass.seen.now)
+    })
+}

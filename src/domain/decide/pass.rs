@@ -1,0 +1,169 @@
+//! One rollout and everything seen of it, put in relation once for all policies.
+
+use api::{
+    OptimizationRollout, OptimizationRolloutSpec, OptimizationRolloutStatus,
+    names::{RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, cohort},
+    status::Run,
+};
+
+use super::roster::Roster;
+use crate::{
+    mark::Mark,
+    observation::{Measurements, Observation, Pod, Shard},
+    run,
+    settings::{Settings, Values},
+};
+
+/// What a rollout is doing, as its recorded facts say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No run, or one that was taken back to the end.
+    Idle,
+    /// In a stage.
+    Staging,
+    /// After the last stage.
+    Watching,
+    /// The holdout follows.
+    Settling,
+    /// Done.
+    Settled,
+    /// Going back.
+    Retreating,
+}
+
+/// The input of every policy.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// The rollout.
+    pub rollout: &'a OptimizationRollout,
+    /// Its spec.
+    pub spec: &'a OptimizationRolloutSpec,
+    /// Its status as it was read.
+    pub status: OptimizationRolloutStatus,
+    /// What was seen.
+    pub seen: &'a Observation,
+    /// The run that the status or a mark tells of.
+    pub run: Option<Run>,
+    /// What the run is doing.
+    pub phase: Phase,
+    /// The run that this spec asks for.
+    pub wanted_run: String,
+    /// The retreat mark of the run, from whatever object bears it.
+    pub mark: Option<Mark>,
+    /// Values between which the run switches.
+    pub settings: Settings,
+    /// What is settled on this fleet.
+    pub settled: Values,
+    /// Where every member stands.
+    pub roster: Roster<'a>,
+}
+
+impl<'a> Pass<'a> {
+    /// Relates a rollout to what was seen.
+    #[must_use]
+    pub fn new(rollout: &'a OptimizationRollout, seen: &'a Observation) -> Self {
+        let spec = &rollout.spec;
+        let status = rollout.status.clone().unwrap_or_default();
+        let run = status.run.clone();
+        let mark = run.as_ref().and_then(|run| mark_of(&run.id, rollout, seen));
+        let phase = phase(&status, mark.as_ref(), seen);
+        let settled = seen.shards.iter().rev().flat_map(|shard| shard.settled.clone()).collect();
+        let settings = Settings::new(&spec.optimizations, &settled);
+        let roster = Roster::new(spec, seen, run.as_ref().map(|run| run.id.as_str()), &settings);
+        let wanted_run = run::run_id(&run::plan_id(rollout), spec.attempt);
+        Self { rollout, spec, status, seen, run, phase, wanted_run, mark, settings, settled, roster }
+    }
+
+    /// Whether the run is the one that the spec asks for.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.id == self.wanted_run)
+    }
+
+    /// Whether the rollout is being deleted.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.rollout.metadata.deletion_timestamp.is_some()
+    }
+
+    /// ConfigMaps with entries of the current run.
+    pub fn run_shards(&self) -> impl Iterator<Item = &'a Shard> {
+        let run = self.run.as_ref().map(|run| run.id.clone()).unwrap_or_default();
+        self.seen.shards.iter().filter(move |shard| !run.is_empty() && shard.record.run == run)
+    }
+
+    /// Whether every ConfigMap bears the stamp of the current stage.
+    #[must_use]
+    pub fn is_stamped(&self) -> bool {
+        let stage = self.stamp();
+        let shards = &self.seen.shards;
+        !shards.is_empty() && self.run_shards().filter(|shard| shard.record.stage == stage).count() == shards.len()
+    }
+
+    /// The stamp of the current stage: its index, or one beyond the last when all follow.
+    #[must_use]
+    pub fn stamp(&self) -> i32 {
+        let settling = self.run.as_ref().is_some_and(|run| run.settling_at.is_some());
+        let stages = i32::try_from(self.spec.stages.len()).unwrap_or(i32::MAX);
+        match &self.status.stage {
+            _ if settling => stages,
+            Some(stage) => stage.index,
+            None => -1,
+        }
+    }
+
+    /// The measurements, if they are of the current bake.
+    #[must_use]
+    pub fn measurements(&self) -> Option<&'a Measurements> {
+        let run = self.run.as_ref()?;
+        let bake = run.succeeded_at.as_ref().or(self.status.stage.as_ref().map(|stage| &stage.started_at))?;
+        // Times in a status have whole seconds.
+        self.seen
+            .measurements
+            .as_ref()
+            .filter(|measurements| measurements.run == run.id && measurements.bake.as_second() == bake.0.as_second())
+    }
+
+    /// A pod that bears the mark of this run, or a label that only a run sets, and has to be returned.
+    #[must_use]
+    pub fn is_displaced(&self, pod: &Pod) -> bool {
+        pod.cohort.as_deref() == Some(cohort::OPTIMIZED) || pod.serving.as_deref() == Some("false")
+    }
+}
+
+fn phase(status: &OptimizationRolloutStatus, mark: Option<&Mark>, seen: &Observation) -> Phase {
+    let Some(run) = &status.run else { return Phase::Idle };
+    let restored = status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
+    if run.settled_at.is_some() {
+        Phase::Settled
+    } else if run.aborted_at.is_some() || mark.is_some() {
+        if restored && !has_leftovers(&run.id, seen) { Phase::Idle } else { Phase::Retreating }
+    } else if run.settling_at.is_some() {
+        Phase::Settling
+    } else if run.succeeded_at.is_some() {
+        Phase::Watching
+    } else {
+        Phase::Staging
+    }
+}
+
+/// Whether objects still stand as a retreat leaves them while it goes on.
+fn has_leftovers(run: &str, seen: &Observation) -> bool {
+    let marked = |mark: &Option<Mark>| mark.as_ref().is_some_and(|mark| mark.run == run);
+    seen.shards.iter().any(|shard| shard.record.run == run && !shard.record.members.is_empty())
+        || seen.services.iter().any(|service| marked(&service.mark))
+        || seen.members.iter().any(|member| marked(&member.pod.mark))
+}
+
+fn mark_of(run: &str, rollout: &OptimizationRollout, seen: &Observation) -> Option<Mark> {
+    let annotations = rollout.metadata.annotations.as_ref();
+    let own = Mark::parse(
+        annotations.and_then(|all| all.get(RETREAT_ANNOTATION)).map(String::as_str),
+        annotations.and_then(|all| all.get(RETREAT_REASON_ANNOTATION)).map(String::as_str),
+    );
+    own.into_iter()
+        .chain(seen.shards.iter().filter_map(|shard| shard.mark.clone()))
+        .chain(seen.services.iter().filter_map(|service| service.mark.clone()))
+        .chain(seen.members.iter().filter_map(|member| member.pod.mark.clone()))
+        .find(|mark| mark.run == run)
+}

@@ -1,0 +1,209 @@
+//! The status that goes with an intent.
+
+use std::time::Duration;
+
+use api::{
+    OptimizationRolloutStatus,
+    names::COHORT_LABEL,
+    reason::{ConditionType, Reason},
+    rollout::Readiness,
+    status::{Ineligible, Members, Summary, Transition},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::{
+    intent::{Intent, Kind, State},
+    pass::{Pass, Phase},
+    stage::count,
+    stamp::is_eligible,
+};
+use crate::{acknowledgement::Acknowledgement, record::Cohort, status::set_condition};
+
+/// Entries that the history keeps.
+const HISTORY: usize = 20;
+/// Ineligible members that are listed.
+const INELIGIBLE: usize = 20;
+
+/// The status after this intent.
+#[must_use]
+pub fn report(pass: &Pass<'_>, intent: &Intent) -> OptimizationRolloutStatus {
+    let old = &pass.status;
+    let mut status = OptimizationRolloutStatus {
+        observed_generation: pass.rollout.metadata.generation,
+        conditions: old.conditions.clone(),
+        run: intent.run.clone(),
+        stage: intent.stage.clone(),
+        retreat: intent.retreat.clone(),
+        members: Some(members(pass)),
+        summary: None,
+        indicators: pass.measurements().map_or_else(|| old.indicators.clone(), |found| found.indicators.clone()),
+        history: old.history.clone(),
+        ineligible: ineligible(pass),
+    };
+    let measured = pass.measurements().filter(|_| intent.stage == old.stage);
+    if let (Some(stage), Some(measurements)) = (&mut status.stage, measured) {
+        stage.covered = whole_seconds(measurements.covered);
+    }
+    if intent.run.as_ref().map(|run| &run.id) != old.run.as_ref().map(|run| &run.id) {
+        status.indicators.clear();
+    }
+    if let Some((reason, message)) = &intent.transition {
+        let message = message.chars().take(1024).collect();
+        status.history.push(Transition { time: Time(pass.seen.now), reason: *reason, message });
+        let surplus = status.history.len().saturating_sub(HISTORY);
+        status.history.drain(..surplus);
+    }
+    status.summary = Some(summary(pass, &status, &intent.state));
+    conditions(pass, intent, &mut status);
+    if !pass.seen.report_due && minor_only(old, &status) { old.clone() } else { status }
+}
+
+/// Whether two statuses differ only in measured numbers, which are reported at a slower pace.
+fn minor_only(old: &OptimizationRolloutStatus, new: &OptimizationRolloutStatus) -> bool {
+    let essential = |status: &OptimizationRolloutStatus| {
+        let mut status = status.clone();
+        status.indicators.clear();
+        if let Some(stage) = &mut status.stage {
+            stage.covered = api::Duration::default();
+        }
+        if let Some(members) = &mut status.members {
+            members.acknowledged = 0;
+            members.returning = 0;
+        }
+        for condition in &mut status.conditions {
+            condition.message.clear();
+        }
+        status
+    };
+    essential(old) == essential(new)
+}
+
+fn whole_seconds(covered: Duration) -> api::Duration {
+    api::Duration::from_secs(covered.as_secs())
+}
+
+fn members(pass: &Pass<'_>) -> Members {
+    let roster = &pass.roster;
+    let optimized = || roster.in_cohort(Cohort::Optimized);
+    Members {
+        fleet: count(pass.seen.members.len()),
+        eligible: count(roster.standings.iter().filter(|standing| is_eligible(standing)).count()),
+        optimized: count(optimized().filter(|standing| !standing.overridden).count()),
+        acknowledged: count(optimized().filter(|s| s.acknowledgement == Acknowledgement::Acknowledged).count()),
+        baseline: count(roster.in_cohort(Cohort::Baseline).count()),
+        holdout: count(roster.in_cohort(Cohort::Holdout).count()),
+        returning: count(roster.in_cohort(Cohort::Returning).filter(|s| !s.acknowledgement.is_done()).count()),
+        overridden: count(roster.standings.iter().filter(|standing| standing.overridden).count()),
+    }
+}
+
+fn ineligible(pass: &Pass<'_>) -> Vec<Ineligible> {
+    pass.roster
+        .standings
+        .iter()
+        .filter(|standing| !is_eligible(standing))
+        .take(INELIGIBLE)
+        .map(|standing| Ineligible { member: standing.member.name.clone(), reason: Reason::NodeNotSelected })
+        .collect()
+}
+
+fn summary(pass: &Pass<'_>, status: &OptimizationRolloutStatus, state: &State) -> Summary {
+    let members = status.members.clone().unwrap_or_default();
+    let stages = pass.spec.stages.len();
+    let stage = match (&status.stage, &status.run) {
+        (_, Some(run)) if run.settled_at.is_some() => "settled".to_owned(),
+        (_, Some(run)) if run.aborted_at.is_some() => "aborted".to_owned(),
+        (_, Some(run)) if run.settling_at.is_some() => "settling".to_owned(),
+        (_, Some(run)) if run.succeeded_at.is_some() => "watch".to_owned(),
+        (Some(stage), Some(_)) => format!("{}/{stages} {}", stage.index + 1, stage.name),
+        _ => "-".to_owned(),
+    };
+    let settled = status.run.as_ref().is_some_and(|run| run.settled_at.is_some());
+    let optimized = if settled { members.eligible } else { members.optimized };
+    Summary {
+        stage,
+        members: format!("{optimized}/{}", members.eligible),
+        traffic: traffic(pass).to_owned(),
+        reason: state.reason.to_string(),
+    }
+}
+
+fn traffic(pass: &Pass<'_>) -> &'static str {
+    let out = pass.seen.members.iter().any(|member| member.pod.serving.as_deref() == Some("false"));
+    let narrowed = pass.seen.services.iter().any(|service| service.selector.contains_key(COHORT_LABEL));
+    match (&pass.spec.traffic, narrowed, out) {
+        (None, ..) => "-",
+        (Some(_), true, _) => "Rerouted",
+        (Some(_), false, true) => "Reduced",
+        (Some(_), false, false) => "Normal",
+    }
+}
+
+fn conditions(pass: &Pass<'_>, intent: &Intent, status: &mut OptimizationRolloutStatus) {
+    let State { kind, reason, message } = &intent.state;
+    let run = status.run.clone();
+    let is = |fact: fn(&api::status::Run) -> bool| run.as_ref().is_some_and(fact);
+    let (aborted, settled) = (is(|run| run.aborted_at.is_some()), is(|run| run.settled_at.is_some()));
+    let running = run.is_some() && !aborted && !settled;
+    let stalled = *kind == Kind::Stalled;
+    let done = settled || *reason == Reason::Settled;
+    let ready = !stalled
+        && !aborted
+        && match pass.spec.readiness {
+            Readiness::Accepted => true,
+            Readiness::Completed => done,
+        };
+    let ready_reason = if ready && !done { Reason::Accepted } else { *reason };
+    let completed_later = pass.spec.readiness == Readiness::Accepted;
+    let all = [
+        (ConditionType::Ready, ready, if completed_later { ready_reason } else { *reason }),
+        (ConditionType::Reconciling, *kind == Kind::Working && (!ready || !completed_later || aborted), *reason),
+        (ConditionType::Stalled, stalled, *reason),
+        (ConditionType::Progressing, running, *reason),
+        (ConditionType::Aborted, aborted, status.retreat.as_ref().map_or(*reason, |retreat| retreat.reason)),
+        (ConditionType::Succeeded, is(|run| run.succeeded_at.is_some()) && !aborted, *reason),
+        (ConditionType::Settled, settled, *reason),
+    ];
+    for (kind, holds, reason) in all {
+        let text = if kind == ConditionType::Aborted && !holds { "" } else { message.as_str() };
+        set_condition(&mut status.conditions, condition(pass, kind, holds, reason, text));
+    }
+    let (ready, reason, message) = traffic_ready(pass);
+    set_condition(&mut status.conditions, condition(pass, ConditionType::TrafficRetreatReady, ready, reason, &message));
+}
+
+fn condition(pass: &Pass<'_>, kind: ConditionType, holds: bool, reason: Reason, message: &str) -> Condition {
+    Condition {
+        type_: kind.to_string(),
+        status: if holds { "True" } else { "False" }.to_owned(),
+        reason: reason.to_string(),
+        message: message.chars().take(1024).collect(),
+        last_transition_time: Time(pass.seen.now),
+        observed_generation: pass.rollout.metadata.generation,
+    }
+}
+
+fn traffic_ready(pass: &Pass<'_>) -> (bool, Reason, String) {
+    if pass.spec.traffic.is_none() {
+        let message = "spec.traffic is not set: a retreat takes settings back, traffic stays";
+        return (false, Reason::NoTraffic, message.to_owned());
+    }
+    if let Some(refused) = pass.seen.services.iter().find_map(|service| service.refused.as_ref()) {
+        return (false, Reason::ServiceRefused, refused.clone());
+    }
+    let unlabelled = pass
+        .seen
+        .members
+        .iter()
+        .find(|member| member.pod.serving.is_none() || member.pod.cohort.is_none())
+        .filter(|_| pass.phase != Phase::Retreating);
+    if let Some(member) = unlabelled {
+        let message = format!(
+            "pod {} lacks the labels optimization.qudag.io/serving: \"true\" and optimization.qudag.io/cohort: baseline; \
+             add them to the pod template (not to the workload's selector)",
+            member.pod.name
+        );
+        return (false, Reason::LabelsMissing, message);
+    }
+    (true, Reason::TrafficReady, "traffic can be taken away from optimized members".to_owned())
+}

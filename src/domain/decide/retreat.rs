@@ -1,0 +1,291 @@
+//! Taking a run back: traffic and settings at once, then acknowledgement, then everything as it was.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use api::{
+    names::{COHORT_LABEL, MEMBERS_KEY, cohort},
+    reason::Reason,
+    status::{Retreat, StageStatus},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{
+    cause::cause,
+    intent::{Intent, Kind, State},
+    pass::{Pass, Phase},
+    roster::Standing,
+    stamp::{self, target},
+};
+use crate::{
+    acknowledgement::{elapsed, touch_due},
+    mark::{Cause, Mark},
+    observation::Service,
+    plan::{Advance, Restoration, ShardWrite, TouchPod, Withdraw},
+    record::{Cohort, Record},
+    rendering, traffic,
+};
+
+/// How long after its settings were back a member may stay silent before it counts as unreachable.
+const UNREACHABLE_AFTER: Duration = Duration::from_secs(60);
+
+/// The policy: any cause starts or continues the retreat.
+#[must_use]
+pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
+    let run = pass.run.clone()?;
+    let cause = cause(pass)?;
+    let mark = Mark { run: run.id.clone(), cause };
+    let back = Back::new(pass, &mark);
+    let mut intent = Intent::state(pass, Kind::Working, Reason::Retreating, String::new());
+    intent.withdraw = withdraw(pass, &mark, &back);
+    intent.advance = back.finishing(pass);
+    intent.retreat = Some(back.clocks(pass, &mark.cause));
+    intent.requeue = Duration::from_millis(500);
+    if pass.phase != Phase::Retreating || run.aborted_at.is_none() {
+        intent.transition = Some((mark.cause.reason, mark.cause.message.clone()));
+    }
+    intent.run = Some(api::status::Run { aborted_at: run.aborted_at.clone().or(Some(Time(mark.cause.at))), ..run });
+    intent.stage = pass.status.stage.clone().map(|stage| StageStatus { quota: 0, ..stage });
+    intent.state = back.state(pass, &mark.cause, intent.retreat.as_ref());
+    let done = intent.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
+    let was_done = pass.status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
+    if done && !was_done && intent.transition.is_none() {
+        intent.transition = Some((Reason::Restored, back.restored_message()));
+    }
+    Some(intent)
+}
+
+/// Only what takes away, for a replica that does not lead.
+#[must_use]
+pub fn withdraw_only(pass: &Pass<'_>, cause: Cause) -> Vec<Withdraw> {
+    let Some(run) = &pass.run else { return Vec::new() };
+    let mark = Mark { run: run.id.clone(), cause };
+    withdraw(pass, &mark, &Back::new(pass, &mark))
+}
+
+/// The members of a retreat by how far they are.
+struct Back<'p> {
+    /// Optimized, or on the way back and not acknowledged.
+    away: Vec<&'p Standing<'p>>,
+    /// ConfigMaps that still hold optimized files.
+    restorations: Vec<Restoration>,
+    /// Run the baseline again, by their own account or by the timer.
+    back: usize,
+}
+
+impl<'p> Back<'p> {
+    fn new(pass: &'p Pass<'_>, mark: &Mark) -> Self {
+        let mut away = Vec::new();
+        let mut back = 0;
+        for standing in &pass.roster.standings {
+            match standing.cohort() {
+                Some(Cohort::Optimized) => away.push(standing),
+                Some(Cohort::Returning) if standing.acknowledgement.is_done() => back += 1,
+                Some(Cohort::Returning) => away.push(standing),
+                Some(Cohort::Baseline | Cohort::Holdout) | None => {}
+            }
+        }
+        let restorations = pass
+            .run_shards()
+            .map(|shard| Restoration {
+                seen: shard.clone(),
+                config: pass.spec.fleet.config.clone(),
+                baseline: pass.settings.baseline.clone(),
+                mark: mark.clone(),
+            })
+            .filter(|restoration| restoration.is_due(&restoration.seen))
+            .collect();
+        Self { away, restorations, back }
+    }
+
+    fn is_off(&self, pass: &Pass<'_>) -> bool {
+        self.restorations.is_empty() && pass.roster.absent.iter().all(|(_, entry)| entry.cohort != Cohort::Optimized)
+    }
+
+    fn is_rerouted(&self, pass: &Pass<'_>) -> bool {
+        let away: BTreeSet<&str> = self.away.iter().map(|standing| standing.member.pod.name.as_str()).collect();
+        pass.seen
+            .services
+            .iter()
+            .all(|service| narrowed(service) || !service.endpoints.iter().any(|pod| away.contains(pod.as_str())))
+    }
+
+    fn clocks(&self, pass: &Pass<'_>, cause: &Cause) -> Retreat {
+        let now = Time(pass.seen.now);
+        let before = pass.status.retreat.clone().filter(|_| pass.phase == Phase::Retreating).filter(|retreat| {
+            retreat.decided_at.0.as_second() == cause.at.as_second() && retreat.reason == cause.reason
+        });
+        let mut retreat = before.unwrap_or_else(|| Retreat {
+            reason: cause.reason,
+            message: cause.message.clone(),
+            decided_at: Time(cause.at),
+            rerouted_at: None,
+            off_at: None,
+            acknowledged_at: None,
+        });
+        if pass.spec.traffic.is_some() && self.is_rerouted(pass) {
+            retreat.rerouted_at.get_or_insert(now.clone());
+        }
+        if self.is_off(pass) {
+            retreat.off_at.get_or_insert(now.clone());
+            if self.away.is_empty() {
+                retreat.acknowledged_at.get_or_insert(now);
+            }
+        }
+        retreat
+    }
+
+    /// Traffic for those that are back, and at the very end a record without members.
+    fn finishing(&self, pass: &Pass<'_>) -> Vec<Advance> {
+        let away: BTreeSet<&str> = self.away.iter().map(|standing| standing.member.pod.uid.as_str()).collect();
+        let mut advance: Vec<Advance> = pass
+            .seen
+            .members
+            .iter()
+            .filter(|member| !away.contains(member.pod.uid.as_str()) && pass.is_displaced(&member.pod))
+            .map(|member| Advance::LabelPod {
+                pod: target(&member.pod),
+                resource_version: member.pod.resource_version.clone(),
+                cohort: cohort::BASELINE,
+                serving: Some(true),
+            })
+            .collect();
+        advance.extend(pass.seen.services.iter().filter(|service| self.widens(pass, service)).map(|service| {
+            Advance::WidenService { service: service.name.clone(), resource_version: service.resource_version.clone() }
+        }));
+        if advance.is_empty() && self.away.is_empty() && self.is_off(pass) {
+            advance.extend(closed(pass, -1));
+        }
+        let deadline = pass.status.retreat.as_ref().and_then(|retreat| retreat.off_at.as_ref());
+        let overdue = deadline.is_some_and(|off| elapsed(off.0, pass.seen.now) >= UNREACHABLE_AFTER);
+        if pass.is_deleted() && self.is_off(pass) && overdue {
+            advance.push(Advance::ReleaseFinalizer);
+        }
+        advance
+    }
+
+    /// A narrowed Service may be widened once no pod that must not serve could come back by it.
+    fn widens(&self, pass: &Pass<'_>, service: &Service) -> bool {
+        let marked = service.mark.as_ref().zip(pass.run.as_ref()).is_some_and(|(mark, run)| mark.run == run.id);
+        marked
+            && self.away.iter().all(|standing| {
+                standing.member.pod.serving.as_deref() == Some("false")
+                    && !service.endpoints.contains(&standing.member.pod.name)
+            })
+    }
+
+    fn state(&self, pass: &Pass<'_>, cause: &Cause, retreat: Option<&Retreat>) -> State {
+        let total = self.away.len() + self.back;
+        let names = stamp::listed(self.away.iter().map(|standing| standing.member.name.as_str()));
+        let off = retreat.and_then(|retreat| retreat.off_at.as_ref());
+        let overdue = off.is_some_and(|off| elapsed(off.0, pass.seen.now) >= UNREACHABLE_AFTER);
+        if self.away.is_empty() {
+            return State {
+                kind: Kind::Stalled,
+                reason: cause.reason,
+                message: format!("{}; {}", cause.message, self.restored_message()),
+            };
+        }
+        if overdue {
+            let message = format!(
+                "{}; settings are back, but {names} did not acknowledge within {}s; look at their pods",
+                cause.message,
+                UNREACHABLE_AFTER.as_secs()
+            );
+            return State { kind: Kind::Stalled, reason: Reason::Unreachable, message };
+        }
+        let message = format!("{}; {} of {total} members are back, waiting for {names}", cause.message, self.back);
+        State { kind: Kind::Working, reason: Reason::Retreating, message }
+    }
+
+    fn restored_message(&self) -> String {
+        "every member runs its baseline again; raise spec.attempt to retry".to_owned()
+    }
+}
+
+/// Records without members: the run is over.
+#[must_use]
+pub fn closed(pass: &Pass<'_>, stage: i32) -> Vec<Advance> {
+    pass.run_shards()
+        .filter(|shard| !shard.record.members.is_empty())
+        .map(|shard| {
+            let record = Record { run: shard.record.run.clone(), stage, members: Default::default() };
+            Advance::WriteShard(ShardWrite {
+                name: shard.name.clone(),
+                resource_version: Some(shard.resource_version.clone()),
+                data: [(MEMBERS_KEY.to_owned(), Some(record.text()))].into(),
+                labels: Default::default(),
+                annotations: Default::default(),
+            })
+        })
+        .collect()
+}
+
+fn narrowed(service: &Service) -> bool {
+    service.selector.get(COHORT_LABEL).map(String::as_str) == Some(cohort::BASELINE)
+}
+
+fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Withdraw> {
+    let marked = |other: Option<&Mark>| other.is_some_and(|other| other.run == mark.run);
+    let own = pass.rollout.metadata.annotations.as_ref().and_then(|all| all.get(api::names::RETREAT_ANNOTATION));
+    let mut items = Vec::new();
+    if own != Some(&mark.run) {
+        items.push(Withdraw::MarkRollout(mark.clone()));
+    }
+    items.extend(traffic_away(pass, mark, back, &marked));
+    items.extend(back.restorations.iter().cloned().map(Box::new).map(Withdraw::Restore));
+    let baseline = rendering::file(&pass.spec.fleet.config, &pass.settings.baseline).unwrap_or_default();
+    items.extend(back.away.iter().filter_map(|standing| {
+        let pod = &standing.member.pod;
+        let touch = touch_due(pod, baseline.as_deref(), pass.seen.now)?;
+        let after = standing.shard.map_or_else(String::new, |shard| shard.name.clone());
+        Some(Withdraw::Touch(TouchPod { pod: target(pod), touch, after }))
+    }));
+    items
+}
+
+/// Takes as many optimized members out of traffic as the rest can bear, the worst first.
+fn traffic_away(
+    pass: &Pass<'_>,
+    mark: &Mark,
+    back: &Back<'_>,
+    marked: &dyn Fn(Option<&Mark>) -> bool,
+) -> Vec<Withdraw> {
+    let Some(spec) = &pass.spec.traffic else { return Vec::new() };
+    let serves = |standing: &&Standing<'_>| standing.member.pod.serving.as_deref() == Some("true");
+    let mut serving: Vec<&Standing<'_>> = back.away.iter().copied().filter(serves).collect();
+    let breach = pass.measurements().and_then(|measurements| measurements.breach.as_ref());
+    let rank = |standing: &Standing<'_>| {
+        breach
+            .and_then(|breach| breach.worst.iter().position(|name| *name == standing.member.name))
+            .unwrap_or(usize::MAX)
+    };
+    serving.sort_by_key(|standing| rank(standing));
+    let ready = |standing: &&Standing<'_>| standing.member.pod.ready;
+    let fleet = pass.roster.standings.iter().filter(ready).count();
+    let ready_baseline = pass
+        .roster
+        .standings
+        .iter()
+        .filter(ready)
+        .filter(|standing| standing.member.pod.cohort.as_deref() == Some(cohort::BASELINE))
+        .filter(serves)
+        .count();
+    let gone = back.away.len() - serving.len();
+    let allowed = traffic::may_leave(fleet, spec.max_load_increase.value()).saturating_sub(gone);
+    let allowed = if ready_baseline == 0 { 0 } else { allowed };
+    let leaving = allowed.min(serving.len());
+    let mut items = Vec::new();
+    if traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
+        let services = pass.seen.services.iter().filter(|service| !narrowed(service) || !marked(service.mark.as_ref()));
+        items.extend(
+            services.map(|service| Withdraw::RerouteService { service: service.name.clone(), mark: mark.clone() }),
+        );
+    }
+    items.extend(
+        serving
+            .into_iter()
+            .take(leaving)
+            .map(|standing| Withdraw::StopServing { pod: target(&standing.member.pod), mark: mark.clone() }),
+    );
+    items
+}

@@ -1,0 +1,124 @@
+//! Where every member stands.
+
+use std::collections::BTreeMap;
+
+use api::OptimizationRolloutSpec;
+
+use crate::{
+    acknowledgement::Acknowledgement,
+    observation::{Member, Observation, Shard},
+    record::{Cohort, Entry},
+    rendering,
+    settings::Settings,
+};
+
+/// The members of the fleet, and the entries of those that have no pod now.
+#[derive(Debug)]
+pub struct Roster<'a> {
+    /// In the order of their names.
+    pub standings: Vec<Standing<'a>>,
+    /// Entries of this run whose member has no pod.
+    pub absent: Vec<(&'a str, &'a Entry)>,
+}
+
+/// Where one member stands.
+#[derive(Debug)]
+pub struct Standing<'a> {
+    /// The member.
+    pub member: &'a Member,
+    /// The ConfigMap that has its file or its entry.
+    pub shard: Option<&'a Shard>,
+    /// Its entry in this run.
+    pub entry: Option<&'a Entry>,
+    /// Its file.
+    pub file: Option<&'a str>,
+    /// Whether it runs its file.
+    pub acknowledgement: Acknowledgement,
+    /// It is recorded as optimized, and somebody else gave it other values.
+    pub overridden: bool,
+}
+
+impl Standing<'_> {
+    /// Its cohort in this run; `None` for one that joined.
+    #[must_use]
+    pub fn cohort(&self) -> Option<Cohort> {
+        self.entry.map(|entry| entry.cohort)
+    }
+
+    /// Whether its file changed in this run and it has not acknowledged it.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        matches!(self.cohort(), Some(Cohort::Optimized | Cohort::Returning)) && !self.acknowledgement.is_done()
+    }
+}
+
+impl<'a> Roster<'a> {
+    /// Finds out where everybody stands in this run.
+    #[must_use]
+    pub fn new(spec: &OptimizationRolloutSpec, seen: &'a Observation, run: Option<&str>, settings: &Settings) -> Self {
+        let mut entries: BTreeMap<&str, (&Shard, &Entry)> = BTreeMap::new();
+        let mut files: BTreeMap<&str, (&Shard, &str)> = BTreeMap::new();
+        for shard in &seen.shards {
+            files.extend(shard.files.iter().map(|(member, file)| (member.as_str(), (shard, file.as_str()))));
+            if Some(shard.record.run.as_str()) == run {
+                let members = shard.record.members.iter();
+                entries.extend(members.map(|(member, entry)| (member.as_str(), (shard, entry))));
+            }
+        }
+        let optimized_file = rendering::file(&spec.fleet.config, &settings.optimized).unwrap_or_default();
+        let reports = seen.measurements.as_ref().map(|measurements| &measurements.reports);
+        let standings = seen
+            .members
+            .iter()
+            .map(|member| {
+                let entry = entries.remove(member.name.as_str());
+                let file = files.get(member.name.as_str());
+                let text = file.map(|(_, text)| *text);
+                let cohort = entry.map(|(_, entry)| entry.cohort);
+                let expected = spec
+                    .optimizations
+                    .iter()
+                    .map(|optimization| {
+                        let on = cohort == Some(Cohort::Optimized) || settings.is_settled_on(optimization);
+                        (optimization.name.as_str(), on)
+                    })
+                    .collect();
+                let acknowledgement = Acknowledgement::of(
+                    &spec.fleet.acknowledgement,
+                    &member.pod,
+                    text,
+                    &expected,
+                    reports.and_then(|reports| reports.get(&member.name)),
+                    seen.now,
+                );
+                Standing {
+                    member,
+                    shard: entry.map(|(shard, _)| shard).or(file.map(|(shard, _)| *shard)),
+                    entry: entry.map(|(_, entry)| entry),
+                    file: text,
+                    acknowledgement,
+                    overridden: cohort == Some(Cohort::Optimized) && text != optimized_file.as_deref(),
+                }
+            })
+            .collect();
+        let absent = entries.into_iter().map(|(name, (_, entry))| (name, entry)).collect();
+        Self { standings, absent }
+    }
+
+    /// Members of one cohort.
+    pub fn in_cohort(&self, cohort: Cohort) -> impl Iterator<Item = &Standing<'a>> {
+        self.standings.iter().filter(move |standing| standing.cohort() == Some(cohort))
+    }
+
+    /// Members whose new file has not been acknowledged.
+    pub fn pending(&self) -> impl Iterator<Item = &Standing<'a>> {
+        self.standings.iter().filter(|standing| standing.is_pending() && !standing.overridden)
+    }
+
+    /// Optimized members, those without a pod as well: their file says so, and they may come back.
+    #[must_use]
+    pub fn optimized_count(&self) -> usize {
+        self.in_cohort(Cohort::Optimized).count()
+            + self.absent.iter().filter(|(_, entry)| entry.cohort == Cohort::Optimized).count()
+    }
+}

@@ -1,0 +1,138 @@
+//! What one pass does. The order of the fields is the order of execution.
+
+use std::collections::BTreeMap;
+
+use api::{OptimizationRolloutStatus, fleet::Config, reason::Reason};
+use serde::Serialize;
+
+use crate::{acknowledgement::Touch, mark::Mark, observation::Shard, settings::Values};
+
+/// The decision of one pass.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// Taking away: allowed to any replica at any time, each independent of the others.
+    pub withdraw: Vec<Withdraw>,
+    /// The new status, committed under the version that was read. Equal to the old one: nothing is written.
+    pub status: OptimizationRolloutStatus,
+    /// Going on: only after the status is committed, with the versions that were read.
+    pub advance: Vec<Advance>,
+    /// Events about transitions, after the commit.
+    pub notices: Vec<Notice>,
+    /// When to look again without being woken.
+    pub requeue: std::time::Duration,
+}
+
+/// A pod, by name and by what was read of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PodTarget {
+    /// Its name.
+    pub name: String,
+    /// Its UID: a write to another pod of the same name is refused.
+    pub uid: String,
+}
+
+/// Taking traffic or settings away. Idempotent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Withdraw {
+    /// Marks the rollout itself, so that a leader that has not noticed cannot commit an advance.
+    MarkRollout(Mark),
+    /// Narrows a Service's selector to the baseline cohort.
+    RerouteService {
+        /// Name of the Service.
+        service: String,
+        /// The retreat.
+        mark: Mark,
+    },
+    /// Takes a pod out of every Service by its serving label, a moment after the Services were rerouted.
+    StopServing {
+        /// The pod.
+        pod: PodTarget,
+        /// The retreat.
+        mark: Mark,
+    },
+    /// Writes the baseline into the files of a rendered ConfigMap's optimized members.
+    Restore(Box<Restoration>),
+    /// Makes the kubelet of a pod project its files again, after the pod's ConfigMap was written.
+    Touch(TouchPod),
+}
+
+/// What restoring one rendered ConfigMap means, for whatever version of it is the newest.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Restoration {
+    /// The ConfigMap as it was seen.
+    pub seen: Shard,
+    /// Where and how files are kept.
+    pub config: Config,
+    /// Values of a baseline member.
+    pub baseline: Values,
+    /// The retreat.
+    pub mark: Mark,
+}
+
+/// A touch of one pod.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TouchPod {
+    /// The pod.
+    pub pod: PodTarget,
+    /// The touch.
+    pub touch: Touch,
+    /// The ConfigMap whose write, if this plan has one, comes first.
+    pub after: String,
+}
+
+/// Going on. Each is refused by the API server if its object has changed since it was seen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Advance {
+    /// Puts our finalizer on the rollout, before there is anything to restore.
+    HoldFinalizer,
+    /// Takes our finalizer away: nothing is left to restore.
+    ReleaseFinalizer,
+    /// Sets a pod's cohort and serving labels.
+    LabelPod {
+        /// The pod.
+        pod: PodTarget,
+        /// Version that was seen.
+        resource_version: String,
+        /// New value of the cohort label.
+        cohort: &'static str,
+        /// New value of the serving label; `None` leaves it.
+        serving: Option<bool>,
+    },
+    /// Writes members' files, and who they are, into a rendered ConfigMap.
+    WriteShard(ShardWrite),
+    /// Makes the kubelet of a pod project its files again, after the pod's ConfigMap was written.
+    Touch(TouchPod),
+    /// Takes the cohort key out of a Service's selector: no endpoint needs it any more.
+    WidenService {
+        /// Name of the Service.
+        service: String,
+        /// Version that was seen.
+        resource_version: String,
+    },
+}
+
+/// One write to a rendered ConfigMap.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShardWrite {
+    /// Name of the ConfigMap.
+    pub name: String,
+    /// Version that was seen; `None` creates it.
+    pub resource_version: Option<String>,
+    /// Keys to set, or to remove.
+    pub data: BTreeMap<String, Option<String>>,
+    /// Labels to set.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations to set, or to remove.
+    pub annotations: BTreeMap<String, Option<String>>,
+}
+
+/// An event on the rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// Reason of the event.
+    pub reason: Reason,
+    /// Text of the event.
+    pub message: String,
+    /// A warning rather than normal business.
+    pub warning: bool,
+}

@@ -1,0 +1,33 @@
+//! Which optimized members may leave traffic, and how.
+
+use api::traffic::{Traffic, TrafficMethod};
+
+use crate::observation::Service;
+
+/// How many of `members` may leave traffic so that the others get at most `increase` more load each; at least one
+/// stays.
+#[must_use]
+pub fn may_leave(members: usize, increase: f64) -> usize {
+    let stay = (members as f64 / (1.0 + increase)).ceil().max(1.0);
+    members.saturating_sub(stay as usize)
+}
+
+/// Whether narrowing the Services' selectors is the way: it moves all optimized members at once, so it needs all of
+/// them to be allowed to leave and somebody to take over.
+#[must_use]
+pub fn reroutes(
+    traffic: &Traffic,
+    services: &[Service],
+    leaving: usize,
+    serving: usize,
+    ready_baseline: usize,
+) -> bool {
+    traffic.method == TrafficMethod::Selector
+        && leaving >= 2
+        && leaving == serving
+        && ready_baseline >= 1
+        && services.iter().all(|service| service.refused.is_none())
+}
+
+#[cfg(test)]
+mod tests;
