@@ -1,3 +1,5 @@
-//! The outside world: the only reader, the only writer, and a trait per kind of provider.
+//! The outside world: the only reader ([`observe`]), the only writer ([`execute`]), and what measures ([`metrics`]).
 
+pub mod execute;
 pub mod metrics;
+pub mod observe;

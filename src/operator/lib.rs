@@ -1,1 +1,126 @@
-//! The imperative shell: reconciling, election, scheduling of looks, and the server.
+//! The imperative shell: watches, passes, looks, the election, and the server.
+//!
+//! [`run`] is the whole operator. Client, clock and scraper are given to it, so that the same code runs on a cluster
+//! and in a simulation.
+
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+
+use cluster::{execute::Writer, metrics::Scraper, observe::World};
+use futures::{StreamExt, channel::mpsc};
+use jiff::Timestamp;
+use kube::{Api, Client};
+use kube_runtime::{Controller, controller, watcher};
+use tokio::{task::JoinSet, time::Instant};
+
+use options::Standby;
+use reconcile::{Context, Guarded};
+
+pub mod caches;
+pub mod election;
+pub mod memory;
+pub mod options;
+pub mod reconcile;
+pub mod sampler;
+pub mod server;
+pub mod standby;
+pub mod telemetry;
+
+/// Passes that are under way at once.
+const CONCURRENT_PASSES: u16 = 32;
+/// How often the traces of deleted rollouts are swept away.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// What the operator is given.
+#[derive(Clone)]
+pub struct Dependencies {
+    /// A client without retries of its own: a retreat has its own deadlines.
+    pub client: Client,
+    /// Reads the members' metrics.
+    pub scraper: Arc<dyn Scraper>,
+    /// The wall clock.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Name of this replica, unique among them.
+    pub replica: String,
+    /// Namespace of the Lease.
+    pub namespace: String,
+    /// Namespaces whose fleets it may touch.
+    pub namespaces: Vec<String>,
+    /// What it does while another replica leads.
+    pub standby: Standby,
+    /// Counters for the metrics endpoint.
+    pub telemetry: Arc<telemetry::Telemetry>,
+}
+
+/// Runs until `shutdown`, then gives the lease back.
+///
+/// # Errors
+/// When a watch ends for good, which only a defect can cause; the process should end and be started again.
+pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> + Send) -> Result<(), String> {
+    let Dependencies { client, scraper, clock, replica, namespace, namespaces, standby, telemetry } = dependencies;
+    let (wake, woken) = mpsc::unbounded();
+    let mut tasks = JoinSet::new();
+    let config = watcher::Config::default().timeout(caches::WATCH_TIMEOUT);
+    let controller = Controller::new(Api::<Guarded>::all(client.clone()), config);
+    let rollouts = controller.store();
+    let nodes = caches::nodes(&client, &mut tasks);
+    let namespaces: BTreeMap<_, _> = namespaces
+        .into_iter()
+        .map(|namespace| {
+            let caches = caches::namespace(&client, &namespace, &rollouts, &wake, &mut tasks);
+            (namespace, caches)
+        })
+        .collect();
+    let leadership = election::Leadership::new(Instant::now());
+    let context = Arc::new(Context {
+        world: World { rollouts: rollouts.clone(), nodes },
+        namespaces,
+        writer: Writer::new(client.clone()),
+        samplers: sampler::Samplers::new(scraper, clock.clone(), wake.clone(), telemetry.clone()),
+        memory: memory::Memory::default(),
+        leadership: leadership.clone(),
+        client: client.clone(),
+        replica: replica.clone(),
+        standby,
+        clock: clock.clone(),
+        telemetry: telemetry.clone(),
+    });
+    let election = election::Election { client, namespace, replica, clock, leadership, telemetry: telemetry.clone() };
+    let (stop_election, stopped) = tokio::sync::oneshot::channel();
+    let everything = {
+        let rollouts = rollouts.clone();
+        move || {
+            for rollout in rollouts.state() {
+                // A closed channel means that the controller has ended.
+                let _ = wake.unbounded_send(kube_runtime::reflector::ObjectRef::from_obj(&*rollout));
+            }
+        }
+    };
+    let election = tokio::spawn(election.run(stopped, everything));
+    let sweeper = context.clone();
+    tasks.spawn(async move {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            sweeper.sweep();
+        }
+    });
+    let ready = context.clone();
+    tasks.spawn(async move {
+        ready.synchronized().await;
+        ready.telemetry.set_ready();
+        std::future::pending().await
+    });
+    let passes = controller
+        .with_config(controller::Config::default().concurrency(CONCURRENT_PASSES))
+        .reconcile_on(woken)
+        .run(reconcile::reconcile, reconcile::on_error, context.clone())
+        .for_each(|_| std::future::ready(()));
+    let outcome = tokio::select! {
+        () = passes => Err("the watch of rollouts ended".to_owned()),
+        Some(ended) = tasks.join_next() => Err(format!("a watch ended: {ended:?}")),
+        () = shutdown => Ok(()),
+    };
+    // Passes have stopped; only now may somebody else lead.
+    let _ = stop_election.send(());
+    let _ = election.await;
+    outcome
+}

@@ -1,1 +1,29 @@
 //! An in-memory Kubernetes API server, a simulated fleet and a clock, for tests only.
+//!
+//! Everything runs on tokio's clock, so `#[tokio::test(start_paused = true)]` turns hours into milliseconds and
+//! repeats exactly. There are no sockets: [`ApiServer::client_as`] gives a real [`kube::Client`] whose transport ends
+//! in this process.
+
+mod clock;
+mod fault;
+#[cfg(test)]
+mod fixture;
+mod fleet;
+mod kind;
+mod object;
+mod refusal;
+mod request;
+mod selector;
+mod server;
+mod service;
+mod store;
+mod validation;
+mod watch;
+mod write;
+
+pub use clock::Clock;
+pub use fault::Fault;
+pub use fleet::{Fleet, FleetSpec};
+pub use kind::Key;
+pub use request::{RequestInfo, Subresource, Verb};
+pub use server::{ApiServer, Write};

@@ -97,17 +97,20 @@ impl Source for Json<'_> {
         let objects = self.walk(path)?;
         let Some(member) = objects.last().and_then(Object::member) else { return Ok(None) };
         let value = self.slice(&member.value);
-        let refused = |found| Err(FormatError::NotScalar { path: path.to_owned(), found });
-        match value.as_bytes().first() {
+        let scalar = match value.as_bytes().first() {
             Some(b'n') => return Ok(None),
-            Some(b'{') => return refused("a table"),
-            Some(b'[') => return refused("a list"),
-            _ => {}
-        }
-        match serde_json::from_str(value) {
-            Ok(Scalar::Float(_)) if !value.contains(['.', 'e', 'E']) => refused("a whole number of more than 64 bits"),
+            Some(b'{') => Err("a table"),
+            Some(b'[') => Err("a list"),
+            Some(b't' | b'f') => Ok(Scalar::Bool(value == "true")),
+            Some(b'"') => match serde_json::from_str(value) {
+                Ok(text) => Ok(Scalar::Text(text)),
+                Err(error) => return Err(syntax(self.text, &member.value, &error)),
+            },
+            _ => number(value).ok_or("a number of more than 64 bits"),
+        };
+        match scalar {
             Ok(scalar) => Ok(Some(Found { value: scalar, span: member.value.clone() })),
-            Err(error) => Err(syntax(self.text, &member.value, &error)),
+            Err(found) => Err(FormatError::NotScalar { path: path.to_owned(), found }),
         }
     }
 
@@ -175,6 +178,15 @@ impl Layout<'_> {
 
     fn line(&self, depth: usize) -> String {
         self.indentation.map(|indentation| self.line_end.to_owned() + &indentation.repeat(depth)).unwrap_or_default()
+    }
+}
+
+// The standard library rounds to the nearest number, serde_json does not without its feature float_roundtrip.
+fn number(text: &str) -> Option<Scalar> {
+    if text.contains(['.', 'e', 'E']) {
+        text.parse().ok().filter(|float: &f64| float.is_finite()).map(Scalar::Float)
+    } else {
+        text.parse().ok().map(Scalar::Int)
     }
 }
 

@@ -19,6 +19,8 @@ struct Spot<'d, 'p> {
     table: &'d Item,
     /// The path from there.
     keys: &'p str,
+    /// The last table on the path, in whatever way it is written.
+    parent: &'d Item,
     /// What the path holds.
     item: Option<&'d Item>,
 }
@@ -56,7 +58,7 @@ impl<'t> Toml<'t> {
             };
             match (children.get(key), tail) {
                 (Some(child), Some(tail)) => (item, rest) = (child, tail),
-                (child, _) => return Ok(Spot { table, keys, item: child }),
+                (child, _) => return Ok(Spot { table, keys, parent: item, item: child }),
             }
         }
     }
@@ -136,7 +138,11 @@ impl Source for Toml<'_> {
     }
 
     fn insert(&self, path: &str, literal: &str) -> Result<Splice, FormatError> {
-        let Spot { table, keys, .. } = self.walk(path)?;
+        let Spot { table, keys, parent, .. } = self.walk(path)?;
+        if start(parent) < start(table) {
+            // A header further up has opened the parent already; not every parser lets a dotted key extend it then.
+            return Err(FormatError::Place { path: path.to_owned() });
+        }
         let assignment = format!("{keys} = {literal}");
         Ok(match table {
             Item::Value(inline) => self.insert_inline(inline.span().unwrap_or_default(), &values(table), &assignment),
@@ -161,6 +167,10 @@ fn is_written(item: &Item) -> bool {
         Item::Value(Value::InlineTable(table)) => !table.is_dotted(),
         _ => false,
     }
+}
+
+fn start(item: &Item) -> usize {
+    item.span().map_or(0, |span| span.start)
 }
 
 /// Where the values stand that are written into this table itself, in the order of the text.

@@ -68,12 +68,42 @@ fn a_value_is_quoted_where_it_needs_it(#[case] value: &str, #[case] text: &str) 
 
 #[rstest]
 #[case("A=1\nA=2\n", "A", "1", "the path A stands twice in the file, again at line 2; remove one of them")]
-#[case("A='x'\"y\"\n", "A", "1", "the path A holds more than one quoted text; a setting is a boolean, a finite number or a text, so name another path")]
-#[case("B=1\nA='x\n", "A", "1", "the Env text does not parse at line 2: the quote is never closed; correct the file or the fleet's format")]
-#[case("", "a.b", "1", "a.b is no path of Env; write the name of a variable: letters, digits and underscores, the first no digit")]
-#[case("", "1A", "1", "1A is no path of Env; write the name of a variable: letters, digits and underscores, the first no digit")]
-#[case("", "A", "x\ny", "the path A cannot hold its value: a variable in an Env file holds no line break and no NUL character; choose another value")]
-#[case("", "A", "\0", "the path A cannot hold its value: a variable in an Env file holds no line break and no NUL character; choose another value")]
+#[case(
+    "A='x'\"y\"\n",
+    "A",
+    "1",
+    "the path A holds more than one quoted text; a setting is a boolean, a finite number or a text, so name another path"
+)]
+#[case(
+    "B=1\nA='x\n",
+    "A",
+    "1",
+    "the Env text does not parse at line 2: the quote is never closed; correct the file or the fleet's format"
+)]
+#[case(
+    "",
+    "a.b",
+    "1",
+    "a.b is no path of Env; write the name of a variable: letters, digits and underscores, the first no digit"
+)]
+#[case(
+    "",
+    "1A",
+    "1",
+    "1A is no path of Env; write the name of a variable: letters, digits and underscores, the first no digit"
+)]
+#[case(
+    "",
+    "A",
+    "x\ny",
+    "the path A cannot hold its value: a variable in an Env file holds no line break and no NUL character; choose another value"
+)]
+#[case(
+    "",
+    "A",
+    "\0",
+    "the path A cannot hold its value: a variable in an Env file holds no line break and no NUL character; choose another value"
+)]
 fn what_cannot_be_written_is_refused_in_a_sentence(
     #[case] text: &str,
     #[case] path: &str,

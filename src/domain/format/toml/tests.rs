@@ -24,7 +24,11 @@ fn changes(path: &str, value: Option<Scalar>) -> BTreeMap<String, Option<Scalar>
 #[case::mixed_line_ends("a = 1\r\nb = 2\n", "a", "a = 5\r\nb = 2\n")]
 #[case::byte_order_mark("\u{feff}a = 1\n", "a", "\u{feff}a = 5\n")]
 #[case::no_line_end("a = 1", "a", "a = 5")]
-#[case::a_list_of_tables_beside("[[l]]\na = 1\n[[l]]\na = 2\n[t]\na = 3\n", "t.a", "[[l]]\na = 1\n[[l]]\na = 2\n[t]\na = 5\n")]
+#[case::a_list_of_tables_beside(
+    "[[l]]\na = 1\n[[l]]\na = 2\n[t]\na = 3\n",
+    "t.a",
+    "[[l]]\na = 1\n[[l]]\na = 2\n[t]\na = 5\n"
+)]
 fn a_new_value_changes_no_other_byte(#[case] before: &str, #[case] path: &str, #[case] after: &str) {
     assert_eq!(edit(Toml, before, &changes(path, Some(Scalar::Int(5)))).unwrap(), after);
 }
@@ -44,7 +48,11 @@ fn a_new_value_changes_no_other_byte(#[case] before: &str, #[case] path: &str, #
 #[case::a_table_in_a_header_only("[t.u]\na = 1\n", "t.b", "t.b = 5\n[t.u]\na = 1\n")]
 #[case::a_table_in_a_list_header_only("[[t.u]]\na = 1\n", "t.b", "t.b = 5\n[[t.u]]\na = 1\n")]
 #[case::dotted("[t]\nu.a = 1\nc = 2\n", "t.u.b", "[t]\nu.a = 1\nc = 2\nu.b = 5\n")]
-#[case::dotted_with_a_header_below("[t]\nu.a = 1\n[t.u.v]\na = 1\n", "t.u.v.b", "[t]\nu.a = 1\n[t.u.v]\na = 1\nb = 5\n")]
+#[case::dotted_with_a_header_below(
+    "[t]\nu.a = 1\n[t.u.v]\na = 1\n",
+    "t.u.v.b",
+    "[t]\nu.a = 1\n[t.u.v]\na = 1\nb = 5\n"
+)]
 #[case::windows("a = 1\r\n[t]\r\n", "b", "a = 1\r\nb = 5\r\n[t]\r\n")]
 #[case::byte_order_mark("\u{feff}", "a", "\u{feff}a = 5\n")]
 #[case::inline("t = { a = 1 } # why\n", "t.b", "t = { a = 1, b = 5 } # why\n")]
@@ -99,21 +107,75 @@ fn a_value_that_is_right_keeps_its_spelling(#[case] spelling: &str, #[case] valu
 
 #[rstest]
 #[case::value("a = 1\n", "a.b", "the path a.b does not fit the file: a is no table there; correct the path")]
-#[case::list("[t]\na = [{ b = 1 }]\n", "t.a.b", "the path t.a.b does not fit the file: t.a is no table there; correct the path")]
-#[case::list_of_tables("[[t]]\na = 1\n", "t.a", "the path t.a does not fit the file: t is no table there; correct the path")]
-#[case::table("[t]\n", "t", "the path t holds a table; a setting is a boolean, a finite number or a text, so name another path")]
-#[case::inline("t = {}\n", "t", "the path t holds a table; a setting is a boolean, a finite number or a text, so name another path")]
-#[case::header("[t.u]\n", "t", "the path t holds a table; a setting is a boolean, a finite number or a text, so name another path")]
-#[case::tables("[[t]]\n", "t", "the path t holds a list of tables; a setting is a boolean, a finite number or a text, so name another path")]
-#[case::values("t = [1]\n", "t", "the path t holds a list; a setting is a boolean, a finite number or a text, so name another path")]
-#[case::date("t = 2026-11-24\n", "t", "the path t holds a date or a time; a setting is a boolean, a finite number or a text, so name another path")]
-#[case::not_a_number("t = nan\n", "t", "the path t holds a number that is not finite; a setting is a boolean, a finite number or a text, so name another path")]
-#[case::twice("a = 1\na = 2\n", "a", "the Toml text does not parse at line 2: duplicate key; correct the file or the fleet's format")]
-#[case::broken("a = 1\nb = = 2\n", "a", "the Toml text does not parse at line 2: extra `=`, expected nothing; correct the file or the fleet's format")]
+#[case::list(
+    "[t]\na = [{ b = 1 }]\n",
+    "t.a.b",
+    "the path t.a.b does not fit the file: t.a is no table there; correct the path"
+)]
+#[case::list_of_tables(
+    "[[t]]\na = 1\n",
+    "t.a",
+    "the path t.a does not fit the file: t is no table there; correct the path"
+)]
+#[case::table(
+    "[t]\n",
+    "t",
+    "the path t holds a table; a setting is a boolean, a finite number or a text, so name another path"
+)]
+#[case::inline(
+    "t = {}\n",
+    "t",
+    "the path t holds a table; a setting is a boolean, a finite number or a text, so name another path"
+)]
+#[case::header(
+    "[t.u]\n",
+    "t",
+    "the path t holds a table; a setting is a boolean, a finite number or a text, so name another path"
+)]
+#[case::tables(
+    "[[t]]\n",
+    "t",
+    "the path t holds a list of tables; a setting is a boolean, a finite number or a text, so name another path"
+)]
+#[case::values(
+    "t = [1]\n",
+    "t",
+    "the path t holds a list; a setting is a boolean, a finite number or a text, so name another path"
+)]
+#[case::date(
+    "t = 2026-11-24\n",
+    "t",
+    "the path t holds a date or a time; a setting is a boolean, a finite number or a text, so name another path"
+)]
+#[case::not_a_number(
+    "t = nan\n",
+    "t",
+    "the path t holds a number that is not finite; a setting is a boolean, a finite number or a text, so name another path"
+)]
+#[case::twice(
+    "a = 1\na = 2\n",
+    "a",
+    "the Toml text does not parse at line 2: duplicate key; correct the file or the fleet's format"
+)]
+#[case::broken(
+    "a = 1\nb = = 2\n",
+    "a",
+    "the Toml text does not parse at line 2: extra `=`, expected nothing; correct the file or the fleet's format"
+)]
 fn what_is_no_setting_is_refused_in_a_sentence(#[case] text: &str, #[case] path: &str, #[case] sentence: &str) {
     assert_eq!(read(Toml, text, [path]).unwrap_err().to_string(), sentence);
     assert_eq!(edit(Toml, text, &changes(path, Some(Scalar::Int(5)))).unwrap_err().to_string(), sentence);
     assert_eq!(edit(Toml, text, &changes(path, None)).unwrap_err().to_string(), sentence);
+}
+
+#[test]
+fn a_key_that_not_every_parser_would_accept_is_left_to_people() {
+    let text = "[t.u.v]\na = 1\n[t]\nb = 2\n";
+    assert_eq!(
+        edit(Toml, text, &changes("t.u.c", Some(Scalar::Int(5)))).unwrap_err().to_string(),
+        "the path t.u.c cannot be edited where the file would need it; write it into the file by hand once"
+    );
+    assert_eq!(edit(Toml, text, &changes("t.c", Some(Scalar::Int(5)))).unwrap(), format!("{text}c = 5\n"));
 }
 
 #[test]

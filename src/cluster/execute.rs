@@ -1,0 +1,160 @@
+//! The only writer: merge patches, creations, and nothing else.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use api::{OptimizationRollout, OptimizationRolloutStatus, names::FIELD_MANAGER};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+pub mod advance;
+pub mod merge;
+pub mod notice;
+pub mod withdraw;
+
+/// Every write ends by then, one way or the other.
+pub const DEADLINE: Duration = Duration::from_secs(2);
+/// Writes that are under way at once.
+const CONCURRENCY: usize = 64;
+
+/// Why a write did not happen, or may not have.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The object changed since it was seen.
+    #[error("{0} changed since it was read")]
+    Conflict(String),
+    /// The object is gone.
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// The object is there already.
+    #[error("{0} exists already")]
+    Exists(String),
+    /// The API server does not allow the write.
+    #[error("the API server refuses to write {what}: {message}")]
+    Refused {
+        /// The object.
+        what: String,
+        /// The server's own words.
+        message: String,
+    },
+    /// No answer, or one that says to come back.
+    #[error("the API server did not take a write to {what}: {message}")]
+    Unavailable {
+        /// The object.
+        what: String,
+        /// What happened.
+        message: String,
+    },
+}
+
+impl WriteError {
+    fn new(what: &str, error: kube::Error) -> Self {
+        let what = what.to_owned();
+        match error {
+            kube::Error::Api(status) => match (status.code, status.reason.as_str()) {
+                (409, "AlreadyExists") => Self::Exists(what),
+                (409, _) => Self::Conflict(what),
+                (404, _) => Self::NotFound(what),
+                (400 | 403 | 405 | 413 | 422, _) => Self::Refused { what, message: status.message.clone() },
+                _ => Self::Unavailable { what, message: format!("{} {}", status.code, status.message) },
+            },
+            other => Self::Unavailable { what, message: other.to_string() },
+        }
+    }
+}
+
+/// Writes the objects of one namespace.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    permits: Arc<Semaphore>,
+}
+
+impl Writer {
+    /// A writer whose writes share one bound on how many are under way.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client, permits: Arc::new(Semaphore::new(CONCURRENCY)) }
+    }
+
+    /// Commits a status under the version of the rollout that it was decided on. An equal status is not written.
+    ///
+    /// # Errors
+    /// [`WriteError::Conflict`] when the rollout changed since.
+    pub async fn commit(
+        &self,
+        rollout: &OptimizationRollout,
+        status: &OptimizationRolloutStatus,
+    ) -> Result<OptimizationRollout, WriteError> {
+        let old = rollout.status.clone().unwrap_or_default();
+        if old == *status {
+            return Ok(rollout.clone());
+        }
+        let patch = json!({
+            "metadata": {"resourceVersion": rollout.resource_version()},
+            "status": merge::patch(&json!(old), &json!(status)),
+        });
+        let rollouts = self.rollouts(rollout);
+        let (name, params) = (rollout.name_any(), PatchParams::default());
+        let patch = Patch::Merge(patch);
+        let write = rollouts.patch_status(&name, &params, &patch);
+        self.bounded(&format!("the status of rollout {name}"), write).await
+    }
+
+    fn rollouts(&self, rollout: &OptimizationRollout) -> Api<OptimizationRollout> {
+        self.api(rollout)
+    }
+
+    fn pods(&self, rollout: &OptimizationRollout) -> Api<Pod> {
+        self.api(rollout)
+    }
+
+    fn services(&self, rollout: &OptimizationRollout) -> Api<Service> {
+        self.api(rollout)
+    }
+
+    fn config_maps(&self, rollout: &OptimizationRollout) -> Api<ConfigMap> {
+        self.api(rollout)
+    }
+
+    fn api<K>(&self, rollout: &OptimizationRollout) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), &rollout.namespace().unwrap_or_default())
+    }
+
+    async fn merge<K>(&self, api: &Api<K>, what: &str, name: &str, patch: Value) -> Result<K, WriteError>
+    where
+        K: Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let patch = Patch::Merge(patch);
+        self.bounded(&format!("{what} {name}"), api.patch(name, &params, &patch)).await
+    }
+
+    async fn create<K>(&self, api: &Api<K>, what: &str, object: &K) -> Result<K, WriteError>
+    where
+        K: Clone + DeserializeOwned + Serialize + std::fmt::Debug + kube::Resource<DynamicType = ()>,
+    {
+        let params =
+            kube::api::PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..kube::api::PostParams::default() };
+        self.bounded(&format!("{what} {}", object.name_any()), api.create(&params, object)).await
+    }
+
+    /// One request with a permit and a deadline; waiting for the permit counts.
+    async fn bounded<T>(&self, what: &str, request: impl Future<Output = kube::Result<T>>) -> Result<T, WriteError> {
+        let late =
+            || WriteError::Unavailable { what: what.to_owned(), message: format!("no answer within {DEADLINE:?}") };
+        let permitted = async {
+            let _permit = self.permits.acquire().await.map_err(|_| late())?;
+            request.await.map_err(|error| WriteError::new(what, error))
+        };
+        tokio::time::timeout(DEADLINE, permitted).await.unwrap_or_else(|_| Err(late()))
+    }
+}

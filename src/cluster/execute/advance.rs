@@ -1,0 +1,145 @@
+//! Going on: in order, each with the version that was seen; the first refusal ends it.
+
+use std::collections::BTreeMap;
+
+use api::{
+    OptimizationRollout,
+    names::{COHORT_LABEL, FINALIZER, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, SERVING_LABEL},
+};
+use domain::plan::{Advance, ShardWrite};
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{ResourceExt, core::ObjectMeta};
+use serde_json::{Value, json};
+
+use super::{CONCURRENCY, WriteError, Writer};
+
+impl Writer {
+    /// Does all of it, after `rollout` was committed. Rollout, ConfigMaps and Services one after the other; then all
+    /// pods together, so that a touch follows its ConfigMap.
+    ///
+    /// # Errors
+    /// The first write that failed; later ones were not tried.
+    pub async fn advance(&self, rollout: &OptimizationRollout, items: &[Advance]) -> Result<(), WriteError> {
+        for item in items {
+            match item {
+                Advance::HoldFinalizer => self.finalize(rollout, true).await?,
+                Advance::ReleaseFinalizer => self.finalize(rollout, false).await?,
+                Advance::WriteShard(write) => {
+                    // A creation has no version of its own that a retreat would have changed.
+                    if write.resource_version.is_none() {
+                        self.unchanged(rollout).await?;
+                    }
+                    self.write_shard(rollout, write).await?;
+                }
+                Advance::WidenService { service, resource_version } => {
+                    self.widen(rollout, service, resource_version).await?;
+                }
+                Advance::LabelPod { .. } | Advance::Touch(_) => {}
+            }
+        }
+        let pods: Vec<_> = items.iter().map(|item| self.advance_pod(rollout, item)).collect();
+        stream::iter(pods).buffer_unordered(CONCURRENCY).try_collect().await
+    }
+
+    async fn advance_pod(&self, rollout: &OptimizationRollout, item: &Advance) -> Result<(), WriteError> {
+        match item {
+            Advance::LabelPod { pod, resource_version, cohort, serving } => {
+                let patch = label_patch(&pod.uid, resource_version, cohort, *serving);
+                self.merge(&self.pods(rollout), "pod", &pod.name, patch).await.map(drop)
+            }
+            Advance::Touch(touch) => self.touch(rollout, touch).await,
+            Advance::HoldFinalizer
+            | Advance::ReleaseFinalizer
+            | Advance::WriteShard(_)
+            | Advance::WidenService { .. } => Ok(()),
+        }
+    }
+
+    pub(super) async fn write_shard(
+        &self,
+        rollout: &OptimizationRollout,
+        write: &ShardWrite,
+    ) -> Result<(), WriteError> {
+        let maps = self.config_maps(rollout);
+        let Some(resource_version) = &write.resource_version else {
+            let map = ConfigMap {
+                metadata: ObjectMeta {
+                    name: Some(write.name.clone()),
+                    namespace: rollout.namespace(),
+                    labels: Some(write.labels.clone()),
+                    annotations: Some(set(&write.annotations)),
+                    ..ObjectMeta::default()
+                },
+                data: Some(set(&write.data)),
+                ..ConfigMap::default()
+            };
+            return self.create(&maps, "ConfigMap", &map).await.map(drop);
+        };
+        let patch = json!({
+            "metadata": {
+                "resourceVersion": resource_version,
+                "labels": write.labels,
+                "annotations": write.annotations,
+            },
+            "data": write.data,
+        });
+        self.merge(&maps, "ConfigMap", &write.name, patch).await.map(drop)
+    }
+
+    /// Refuses when the rollout is not the one that was decided on any more.
+    async fn unchanged(&self, rollout: &OptimizationRollout) -> Result<(), WriteError> {
+        let name = rollout.name_any();
+        let what = format!("rollout {name}");
+        let newest = self.bounded(&what, self.rollouts(rollout).get(&name)).await?;
+        if newest.resource_version() == rollout.resource_version() { Ok(()) } else { Err(WriteError::Conflict(what)) }
+    }
+
+    async fn widen(&self, rollout: &OptimizationRollout, service: &str, version: &str) -> Result<(), WriteError> {
+        let patch = json!({
+            "metadata": {
+                "resourceVersion": version,
+                "annotations": {RETREAT_ANNOTATION: null, RETREAT_REASON_ANNOTATION: null},
+            },
+            "spec": {"selector": {COHORT_LABEL: null}},
+        });
+        self.merge(&self.services(rollout), "Service", service, patch).await.map(drop)
+    }
+
+    async fn finalize(&self, rollout: &OptimizationRollout, hold: bool) -> Result<(), WriteError> {
+        let mut finalizers = rollout.metadata.finalizers.clone().unwrap_or_default();
+        finalizers.retain(|name| name != FINALIZER);
+        if hold {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        let patch = json!({
+            "metadata": {"resourceVersion": rollout.resource_version(), "finalizers": finalizers},
+        });
+        match self.merge(&self.rollouts(rollout), "rollout", &rollout.name_any(), patch).await {
+            // Released before: the object is gone.
+            Err(WriteError::NotFound(_)) if !hold => Ok(()),
+            result => result.map(drop),
+        }
+    }
+}
+
+/// Without `serving`, that label and the mark stay as they are.
+fn label_patch(uid: &str, resource_version: &str, cohort: &str, serving: Option<bool>) -> Value {
+    match serving {
+        None => json!({"metadata": {
+            "uid": uid,
+            "resourceVersion": resource_version,
+            "labels": {COHORT_LABEL: cohort},
+        }}),
+        Some(serving) => json!({"metadata": {
+            "uid": uid,
+            "resourceVersion": resource_version,
+            "labels": {COHORT_LABEL: cohort, SERVING_LABEL: serving.to_string()},
+            "annotations": {RETREAT_ANNOTATION: null, RETREAT_REASON_ANNOTATION: null},
+        }}),
+    }
+}
+
+fn set(values: &BTreeMap<String, Option<String>>) -> BTreeMap<String, String> {
+    values.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect()
+}

@@ -1,0 +1,50 @@
+//! Events: one for each transition, once, whoever repeats it.
+
+use api::{OptimizationRollout, names::FIELD_MANAGER};
+use domain::{plan::Notice, run::stable_hash};
+use jiff::Timestamp;
+use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::MicroTime};
+use kube::{Resource, ResourceExt, core::ObjectMeta};
+
+use super::{WriteError, Writer};
+
+/// Longest text that the API takes.
+const LONGEST_NOTE: usize = 1024;
+
+impl Writer {
+    /// Publishes an event about a rollout. Its name derives from what it says, so that a repetition is the same event.
+    ///
+    /// # Errors
+    /// When the API server does not take it.
+    pub async fn notice(
+        &self,
+        rollout: &OptimizationRollout,
+        notice: &Notice,
+        reporter: &str,
+        now: Timestamp,
+    ) -> Result<(), WriteError> {
+        let name = rollout.name_any();
+        let run = rollout.status.as_ref().and_then(|status| status.run.as_ref()).map_or("", |run| run.id.as_str());
+        let identity = stable_hash(&[run, &notice.reason.to_string(), &notice.message]);
+        let event = Event {
+            metadata: ObjectMeta {
+                name: Some(format!("{name}.{identity:016x}")),
+                namespace: rollout.namespace(),
+                ..ObjectMeta::default()
+            },
+            event_time: Some(MicroTime(now)),
+            reporting_controller: Some(format!("{}/{FIELD_MANAGER}", api::names::GROUP)),
+            reporting_instance: Some(reporter.to_owned()),
+            action: Some(notice.reason.to_string()),
+            reason: Some(notice.reason.to_string()),
+            type_: Some(if notice.warning { "Warning" } else { "Normal" }.to_owned()),
+            note: Some(notice.message.chars().take(LONGEST_NOTE).collect()),
+            regarding: Some(rollout.object_ref(&())),
+            ..Event::default()
+        };
+        match self.create(&self.api::<Event>(rollout), "event", &event).await {
+            Err(WriteError::Exists(_)) => Ok(()),
+            result => result.map(drop),
+        }
+    }
+}

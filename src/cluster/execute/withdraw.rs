@@ -1,0 +1,197 @@
+//! Taking away: every write on its own, started together.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use api::{
+    OptimizationRollout,
+    names::{COHORT_LABEL, SERVING_LABEL, TOUCH_ANNOTATION, cohort},
+};
+use domain::{
+    mark::Mark,
+    plan::{PodTarget, Restoration, TouchPod, Withdraw},
+    rendering,
+};
+use futures::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, Shared},
+    stream::FuturesUnordered,
+};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use super::{DEADLINE, WriteError, Writer};
+use crate::observe::shard;
+
+/// How long the labels wait after the Services' selectors were narrowed: kube-proxy programs a lone change at once and
+/// holds a second one back for a second, so the one that moves everybody has to be alone.
+const AFTER_REROUTE: Duration = Duration::from_millis(100);
+/// Writers that changed the same ConfigMap between our reading and writing it, until we give up for this pass.
+const RESTORE_TRIES: usize = 8;
+
+/// What a withdrawal came to.
+#[derive(Debug, Default)]
+pub struct Withdrawn {
+    /// The rollout as it is after its mark was written.
+    pub marked: Option<OptimizationRollout>,
+    /// Writes that failed; the next pass tries again.
+    pub errors: Vec<WriteError>,
+}
+
+type Done<'a> = Shared<BoxFuture<'a, ()>>;
+
+impl Writer {
+    /// Does all of it. No write waits for another one, but for two: a touch waits for its own ConfigMap, and the
+    /// serving labels wait for the selectors; both only up to the deadline.
+    pub async fn withdraw(&self, rollout: &OptimizationRollout, items: &[Withdraw]) -> Withdrawn {
+        let errors = std::sync::Mutex::new(Vec::new());
+        let failed = |result: Result<(), WriteError>| {
+            if let (Err(error), Ok(mut errors)) = (result, errors.lock()) {
+                errors.push(error);
+            }
+        };
+        let mut marked = None;
+        {
+            let reroutes: FuturesUnordered<_> = items
+                .iter()
+                .filter_map(|item| match item {
+                    Withdraw::RerouteService { service, mark } => {
+                        Some(self.reroute(rollout, service, mark).map(&failed))
+                    }
+                    _ => None,
+                })
+                .collect();
+            let any_reroute = !reroutes.is_empty();
+            let rerouted: Done<'_> = reroutes.collect::<()>().boxed().shared();
+            let restored: BTreeMap<&str, Done<'_>> = items
+                .iter()
+                .filter_map(|item| match item {
+                    Withdraw::Restore(restoration) => {
+                        let write = self.restore(rollout, restoration).map(&failed);
+                        Some((restoration.seen.name.as_str(), write.boxed().shared()))
+                    }
+                    _ => None,
+                })
+                .collect();
+            let pods: FuturesUnordered<BoxFuture<'_, ()>> = items
+                .iter()
+                .filter_map(|item| match item {
+                    Withdraw::StopServing { pod, mark } => {
+                        let rerouted = rerouted.clone();
+                        Some(
+                            async move {
+                                if any_reroute {
+                                    let _ = tokio::time::timeout(DEADLINE, rerouted).await;
+                                    tokio::time::sleep(AFTER_REROUTE).await;
+                                }
+                                self.stop_serving(rollout, pod, mark).await
+                            }
+                            .map(&failed)
+                            .boxed(),
+                        )
+                    }
+                    Withdraw::Touch(touch) => {
+                        let restored = restored.get(touch.after.as_str()).cloned();
+                        Some(
+                            async move {
+                                if let Some(restored) = restored {
+                                    let _ = tokio::time::timeout(DEADLINE, restored).await;
+                                }
+                                self.touch(rollout, touch).await
+                            }
+                            .map(&failed)
+                            .boxed(),
+                        )
+                    }
+                    _ => None,
+                })
+                .collect();
+            let mark = items.iter().find_map(|item| match item {
+                Withdraw::MarkRollout(mark) => Some(mark),
+                _ => None,
+            });
+            let mark = async {
+                let Some(mark) = mark else { return };
+                match self.mark_rollout(rollout, mark).await {
+                    Ok(rollout) => marked = Some(rollout),
+                    Err(error) => failed(Err(error)),
+                }
+            };
+            let all_restored = futures::future::join_all(restored.values().cloned());
+            // The selector first: these futures are polled in this order.
+            futures::join!(rerouted, all_restored, mark, pods.collect::<()>());
+        }
+        Withdrawn { marked, errors: errors.into_inner().unwrap_or_default() }
+    }
+
+    async fn mark_rollout(
+        &self,
+        rollout: &OptimizationRollout,
+        mark: &Mark,
+    ) -> Result<OptimizationRollout, WriteError> {
+        let patch = json!({"metadata": {"annotations": rendering::mark_annotations(mark)}});
+        self.merge(&self.rollouts(rollout), "rollout", &rollout.name_any(), patch).await
+    }
+
+    async fn reroute(&self, rollout: &OptimizationRollout, service: &str, mark: &Mark) -> Result<(), WriteError> {
+        let patch = json!({
+            "metadata": {"annotations": rendering::mark_annotations(mark)},
+            "spec": {"selector": {COHORT_LABEL: cohort::BASELINE}},
+        });
+        self.merge(&self.services(rollout), "Service", service, patch).await.map(drop)
+    }
+
+    async fn stop_serving(
+        &self,
+        rollout: &OptimizationRollout,
+        pod: &PodTarget,
+        mark: &Mark,
+    ) -> Result<(), WriteError> {
+        let patch = json!({"metadata": {
+            "uid": pod.uid,
+            "labels": {SERVING_LABEL: "false"},
+            "annotations": rendering::mark_annotations(mark),
+        }});
+        self.merge(&self.pods(rollout), "pod", &pod.name, patch).await.map(drop)
+    }
+
+    pub(super) async fn touch(&self, rollout: &OptimizationRollout, touch: &TouchPod) -> Result<(), WriteError> {
+        let patch = json!({"metadata": {
+            "uid": touch.pod.uid,
+            "annotations": {TOUCH_ANNOTATION: touch.touch.text()},
+        }});
+        self.merge(&self.pods(rollout), "pod", &touch.pod.name, patch).await.map(drop)
+    }
+
+    /// Writes the baseline on the version that was seen, and on whatever is the newest when that one was stale.
+    async fn restore(&self, rollout: &OptimizationRollout, restoration: &Restoration) -> Result<(), WriteError> {
+        let maps = self.config_maps(rollout);
+        let mut shard = restoration.seen.clone();
+        for _ in 0..RESTORE_TRIES {
+            let Some(write) = restoration.write(&shard) else { return Ok(()) };
+            match self.write_shard(rollout, &write).await {
+                Err(WriteError::Conflict(_)) => {}
+                // Without the ConfigMap its members run their base config: nothing is left to take back.
+                Err(WriteError::NotFound(_)) => return Ok(()),
+                result => return result,
+            }
+            match self.newest(&maps, restoration).await? {
+                Some(newest) => shard = newest,
+                None => return Ok(()),
+            }
+        }
+        Err(WriteError::Conflict(format!("ConfigMap {}", restoration.seen.name)))
+    }
+
+    async fn newest(
+        &self,
+        maps: &Api<k8s_openapi::api::core::v1::ConfigMap>,
+        restoration: &Restoration,
+    ) -> Result<Option<domain::observation::Shard>, WriteError> {
+        let name = &restoration.seen.name;
+        let what = format!("ConfigMap {name}");
+        let Some(map) = self.bounded(&what, maps.get_opt(name)).await? else { return Ok(None) };
+        shard::read(&restoration.config, &map)
+            .map(Some)
+            .map_err(|problem| WriteError::Refused { what, message: problem.message })
+    }
+}

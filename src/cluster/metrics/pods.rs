@@ -1,0 +1,85 @@
+//! The members' own metrics endpoints.
+
+use std::{net::IpAddr, time::Duration};
+
+use domain::{needs::Target, series::Series};
+use futures::{StreamExt, future::BoxFuture};
+
+use super::{Scraper, exposition};
+
+/// Bytes of one answer that are read at most.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// A member that has not answered in full by then is not measured in this look.
+const DEADLINE: Duration = Duration::from_millis(900);
+/// A member that is reachable accepts a connection much sooner.
+const CONNECT_DEADLINE: Duration = Duration::from_millis(500);
+
+/// Reads metrics from pods over HTTP.
+pub struct PodScraper {
+    client: reqwest::Client,
+}
+
+impl PodScraper {
+    /// A scraper that follows no redirect and uses no proxy: it asks the pod that it means or nobody.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn new() -> Result<Self, String> {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_DEADLINE)
+            .timeout(DEADLINE)
+            .user_agent("optimization-operator")
+            .build()
+            .map_err(|error| format!("cannot make an HTTP client: {error}"))?;
+        Ok(Self { client })
+    }
+
+    async fn read(&self, target: &Target, path: &str, wanted: &[String]) -> Result<Vec<Series>, String> {
+        let ip: IpAddr = target.ip.parse().map_err(|_| format!("{} has no valid address", target.member))?;
+        let host = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
+        let url = format!("http://{host}:{}{path}", target.port);
+        let failed = |error: reqwest::Error| format!("{} does not answer at {url}: {error}", target.member);
+        let answer = self.client.get(&url).send().await.map_err(failed)?;
+        if !answer.status().is_success() {
+            return Err(format!("{} answers {} at {url}", target.member, answer.status()));
+        }
+        let mut body = Vec::new();
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(failed)?;
+            if body.len() + chunk.len() > MOST_BYTES {
+                return Err(format!("{} answers with more than {MOST_BYTES} bytes at {url}", target.member));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let text =
+            String::from_utf8(body).map_err(|_| format!("{} answers with invalid UTF-8 at {url}", target.member))?;
+        let mut found = Vec::new();
+        exposition::parse(&text, &|name| wanted.iter().any(|want| want == name), &mut |series| {
+            found.push(Series {
+                name: series.name.into_owned(),
+                labels: series
+                    .labels
+                    .into_iter()
+                    .map(|(name, value)| (name.into_owned(), value.into_owned()))
+                    .collect(),
+                value: series.value,
+            });
+        })
+        .map_err(|error| format!("{} exposes metrics that do not parse at {url}: {error}", target.member))?;
+        Ok(found)
+    }
+}
+
+impl Scraper for PodScraper {
+    fn scrape<'a>(
+        &'a self,
+        target: &'a Target,
+        path: &'a str,
+        wanted: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Series>, String>> {
+        Box::pin(self.read(target, path, wanted))
+    }
+}

@@ -1,0 +1,72 @@
+//! Other rollouts that write to the same fleet.
+
+use std::sync::Arc;
+
+use api::{OptimizationRollout, reason::Reason};
+use domain::observation::Neighbour;
+use kube::{ResourceExt, core::DeserializeGuard};
+
+/// The other rollouts of the namespace that render into the same ConfigMap or select members in common.
+///
+/// Two selectors have members in common when neither contradicts the other: that is judged by their labels alone, so
+/// that it does not change with the pods of the moment.
+#[must_use]
+pub fn find(rollouts: &[Arc<DeserializeGuard<OptimizationRollout>>], own: &OptimizationRollout) -> Vec<Neighbour> {
+    rollouts
+        .iter()
+        .filter_map(|guard| guard.0.as_ref().ok())
+        .filter(|other| other.namespace() == own.namespace() && other.name_any() != own.name_any())
+        .filter(|other| overlaps(other, own))
+        .map(|other| {
+            let waits = reason(other) == Some(Reason::FleetBusy.to_string().as_str());
+            Neighbour {
+                name: other.name_any(),
+                unfinished: is_unfinished(other),
+                watching: run(other).is_some_and(|run| run.succeeded_at.is_some() && run.settling_at.is_none()),
+                waits_before_us: waits && claim(other) < claim(own),
+                waits,
+            }
+        })
+        .collect()
+}
+
+fn overlaps(other: &OptimizationRollout, own: &OptimizationRollout) -> bool {
+    let (other, own) = (&other.spec.fleet, &own.spec.fleet);
+    if other.config.rendered.name == own.config.rendered.name {
+        return true;
+    }
+    let labels = other.selector.match_labels.clone().unwrap_or_default();
+    let contradicts = own
+        .selector
+        .match_labels
+        .iter()
+        .flatten()
+        .any(|(key, value)| labels.get(key).is_some_and(|theirs| theirs != value));
+    let shares = own.selector.match_labels.iter().flatten().any(|(key, value)| labels.get(key) == Some(value));
+    shares && !contradicts
+}
+
+fn run(rollout: &OptimizationRollout) -> Option<&api::status::Run> {
+    rollout.status.as_ref()?.run.as_ref()
+}
+
+fn is_unfinished(rollout: &OptimizationRollout) -> bool {
+    let restored = rollout
+        .status
+        .as_ref()
+        .and_then(|status| status.retreat.as_ref())
+        .is_some_and(|retreat| retreat.acknowledged_at.is_some());
+    run(rollout).is_some_and(|run| run.settled_at.is_none() && !(run.aborted_at.is_some() && restored))
+}
+
+fn reason(rollout: &OptimizationRollout) -> Option<&str> {
+    rollout.status.as_ref()?.summary.as_ref().map(|summary| summary.reason.as_str())
+}
+
+/// Who came first.
+fn claim(rollout: &OptimizationRollout) -> (Option<jiff::Timestamp>, String) {
+    (rollout.metadata.creation_timestamp.as_ref().map(|time| time.0), rollout.name_any())
+}
+
+#[cfg(test)]
+mod tests;

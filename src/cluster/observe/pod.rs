@@ -1,0 +1,126 @@
+//! What matters of a pod.
+
+use api::{
+    OptimizationRolloutSpec,
+    fleet::Identity,
+    metrics::Source,
+    names::{COHORT_LABEL, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, SERVING_LABEL, TOUCH_ANNOTATION},
+};
+use domain::{acknowledgement::Touch, mark::Mark, observation, rendering};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, Volume};
+use kube::ResourceExt;
+
+/// Exit code of a process that ran into an illegal instruction.
+const ILLEGAL_INSTRUCTION: i32 = 132;
+
+/// Whether a pod still counts as somebody: neither ended nor being deleted.
+#[must_use]
+pub fn is_live(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// The identity of the member that a pod is; `None` for one that has no Node yet, where that is the identity.
+#[must_use]
+pub fn member_name(pod: &Pod, identity: Identity) -> Option<String> {
+    match identity {
+        Identity::Pod => Some(pod.name_any()),
+        Identity::Node => pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+    }
+}
+
+/// What matters of a pod for this rollout.
+#[must_use]
+pub fn read(pod: &Pod, spec: &OptimizationRolloutSpec) -> observation::Pod {
+    let status = pod.status.clone().unwrap_or_default();
+    let containers = status.container_statuses.unwrap_or_default();
+    let annotation = |name: &str| pod.annotations().get(name).map(String::as_str);
+    let port = spec.metrics.as_ref().map(|metrics| match &metrics.source {
+        Source::Pods(source) => source.port.as_str(),
+    });
+    observation::Pod {
+        name: pod.name_any(),
+        uid: pod.uid().unwrap_or_default(),
+        resource_version: pod.resource_version().unwrap_or_default(),
+        ip: status.pod_ip.filter(|ip| !ip.is_empty()),
+        metrics_port: pod.spec.as_ref().zip(port).and_then(|(spec, port)| container_port(spec, port)),
+        ready: status
+            .conditions
+            .unwrap_or_default()
+            .iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+        cohort: pod.labels().get(COHORT_LABEL).cloned(),
+        serving: pod.labels().get(SERVING_LABEL).cloned(),
+        mark: Mark::parse(annotation(RETREAT_ANNOTATION), annotation(RETREAT_REASON_ANNOTATION)),
+        touched: annotation(TOUCH_ANNOTATION).and_then(Touch::parse),
+        restarts: containers.iter().map(|container| container.restart_count).sum(),
+        killed: containers.iter().any(|container| {
+            let ended = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+            ended.is_some_and(|ended| {
+                ended.reason.as_deref() == Some("OOMKilled") || ended.exit_code == ILLEGAL_INSTRUCTION
+            })
+        }),
+        mounts_config: pod.spec.as_ref().is_some_and(|pod| {
+            let name = rendering::shard_name(&spec.fleet.config, 0);
+            mounts(pod, &name)
+        }),
+    }
+}
+
+fn container_port(spec: &PodSpec, name: &str) -> Option<u16> {
+    let ports = spec.containers.iter().flat_map(|container| container.ports.iter().flatten());
+    ports.filter(|port| port.name.as_deref() == Some(name)).find_map(|port| u16::try_from(port.container_port).ok())
+}
+
+/// Whether some container mounts the ConfigMap as a directory. A subPath mount is never updated.
+fn mounts(spec: &PodSpec, config_map: &str) -> bool {
+    let volumes: Vec<&str> = spec
+        .volumes
+        .iter()
+        .flatten()
+        .filter(|volume| projects(volume, config_map))
+        .map(|volume| volume.name.as_str())
+        .collect();
+    let mounted = |container: &Container| {
+        container.volume_mounts.iter().flatten().any(|mount| {
+            volumes.contains(&mount.name.as_str()) && mount.sub_path.is_none() && mount.sub_path_expr.is_none()
+        })
+    };
+    spec.containers.iter().any(mounted)
+}
+
+fn projects(volume: &Volume, config_map: &str) -> bool {
+    let direct = volume.config_map.as_ref().is_some_and(|source| source.name == config_map);
+    let sources = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
+    direct
+        || sources
+            .filter_map(|source| source.config_map.as_ref())
+            .any(|source| source.name == config_map && source.items.is_none())
+}
+
+/// Takes away what no decision looks at, so that thousands of pods fit into little memory.
+pub fn prune(pod: &mut Pod) {
+    pod.metadata.managed_fields = None;
+    pod.metadata.owner_references = None;
+    if let Some(annotations) = &mut pod.metadata.annotations {
+        annotations.retain(|name, _| name.starts_with(api::names::GROUP));
+    }
+    if let Some(spec) = &mut pod.spec {
+        let containers = std::mem::take(&mut spec.containers)
+            .into_iter()
+            .map(|container| Container {
+                name: container.name,
+                ports: container.ports,
+                volume_mounts: container.volume_mounts,
+                ..Container::default()
+            })
+            .collect();
+        let volumes = spec.volumes.take().map(|volumes| {
+            volumes.into_iter().filter(|volume| volume.config_map.is_some() || volume.projected.is_some()).collect()
+        });
+        *spec = PodSpec { containers, volumes, node_name: spec.node_name.take(), ..PodSpec::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests;

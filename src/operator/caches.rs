@@ -1,0 +1,136 @@
+//! The watches, and which rollouts a changed object wakes.
+
+use std::fmt::Debug;
+
+use api::names::ROLLOUT_LABEL;
+use cluster::observe::{Namespace, SERVICE_NAME_LABEL, pod, shard};
+use futures::{StreamExt, channel::mpsc::UnboundedSender};
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, Node, Pod, Service},
+    discovery::v1::EndpointSlice,
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::{PartialObjectMeta, Selector, SelectorExt},
+};
+use kube_runtime::{
+    WatchStreamExt,
+    reflector::{self, ObjectRef, Store},
+    watcher,
+};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+
+use crate::reconcile::Guarded;
+
+/// Seconds after which a watch is opened anew. A connection that a load balancer dropped in silence is noticed then.
+pub const WATCH_TIMEOUT: u32 = 60;
+
+type Wake = UnboundedSender<ObjectRef<Guarded>>;
+
+/// Watches the metadata of all Nodes.
+pub fn nodes(client: &Client, tasks: &mut JoinSet<()>) -> Store<PartialObjectMeta<Node>> {
+    let prune = |node: &mut PartialObjectMeta<Node>| {
+        node.metadata.managed_fields = None;
+        node.metadata.annotations = None;
+    };
+    watch(Api::all(client.clone()), "", prune, |_| {}, tasks)
+}
+
+/// Watches everything that matters in one namespace.
+pub fn namespace(
+    client: &Client,
+    namespace: &str,
+    rollouts: &Store<Guarded>,
+    wake: &Wake,
+    tasks: &mut JoinSet<()>,
+) -> Namespace {
+    Namespace {
+        pods: watch(
+            Api::namespaced(client.clone(), namespace),
+            "",
+            pod::prune,
+            waker(namespace, rollouts, wake, |pod: &Pod, rollout| {
+                let selector = Selector::try_from(rollout.spec.fleet.selector.clone());
+                selector.is_ok_and(|selector| selector.matches(pod.labels()))
+            }),
+            tasks,
+        ),
+        services: watch(
+            Api::namespaced(client.clone(), namespace),
+            "",
+            unmanaged,
+            waker(namespace, rollouts, wake, |service: &Service, rollout| routes_by(rollout, &service.name_any())),
+            tasks,
+        ),
+        config_maps: watch(
+            Api::namespaced(client.clone(), namespace),
+            ROLLOUT_LABEL,
+            unmanaged,
+            waker(namespace, rollouts, wake, |map: &ConfigMap, rollout| {
+                shard::index(&rollout.spec.fleet.config, &map.name_any()).is_some()
+            }),
+            tasks,
+        ),
+        endpoint_slices: watch(
+            Api::namespaced(client.clone(), namespace),
+            SERVICE_NAME_LABEL,
+            unmanaged,
+            waker(namespace, rollouts, wake, |slice: &EndpointSlice, rollout| {
+                slice.labels().get(SERVICE_NAME_LABEL).is_some_and(|service| routes_by(rollout, service))
+            }),
+            tasks,
+        ),
+    }
+}
+
+fn unmanaged<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+}
+
+fn routes_by(rollout: &api::OptimizationRollout, service: &str) -> bool {
+    rollout.spec.traffic.iter().flat_map(|traffic| &traffic.services).any(|reference| reference.name == service)
+}
+
+/// Wakes the rollouts of the namespace that an object concerns.
+fn waker<K>(
+    namespace: &str,
+    rollouts: &Store<Guarded>,
+    wake: &Wake,
+    concerns: impl Fn(&K, &api::OptimizationRollout) -> bool + Send + 'static,
+) -> impl Fn(&K) + Send + 'static {
+    let (namespace, rollouts, wake) = (namespace.to_owned(), rollouts.clone(), wake.clone());
+    move |object| {
+        for guard in rollouts.state() {
+            let Ok(rollout) = &guard.0 else { continue };
+            if rollout.namespace().as_deref() == Some(&namespace) && concerns(object, rollout) {
+                let _ = wake.unbounded_send(ObjectRef::from_obj(&*guard));
+            }
+        }
+    }
+}
+
+fn watch<K>(
+    api: Api<K>,
+    labels: &str,
+    prune: impl Fn(&mut K) + Send + 'static,
+    changed: impl Fn(&K) + Send + 'static,
+    tasks: &mut JoinSet<()>,
+) -> Store<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let (store, writer) = reflector::store();
+    let config = watcher::Config::default().timeout(WATCH_TIMEOUT).labels(labels);
+    let events = watcher(api, config).default_backoff().modify(prune).reflect(writer).touched_objects();
+    tasks.spawn(async move {
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(object) => changed(&object),
+                Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch failed, trying again"),
+            }
+        }
+    });
+    store
+}

@@ -1,0 +1,96 @@
+//! What the shell remembers of a rollout between two passes. Losing it costs a repeated write, never a wrong one.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use domain::observation::Problem;
+use tokio::time::Instant;
+
+use crate::reconcile::Key;
+
+/// How often measured numbers are written into the status.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a refusal is believed before the write is tried again, at first and at most.
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// What is remembered, by rollout.
+#[derive(Default)]
+pub struct Memory {
+    rollouts: Mutex<HashMap<Key, Remembered>>,
+}
+
+#[derive(Default)]
+struct Remembered {
+    reported: Option<Instant>,
+    refusal: Option<Refusal>,
+    /// When a standby first saw a breach that the leader has not marked.
+    breach_seen: Option<Instant>,
+}
+
+struct Refusal {
+    problem: Problem,
+    until: Instant,
+    wait: Duration,
+}
+
+impl Memory {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Remembered>> {
+        self.rollouts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether measured numbers may be reported again.
+    pub fn report_due(&self, key: &Key) -> bool {
+        let reported = self.lock().get(key).and_then(|remembered| remembered.reported);
+        reported.is_none_or(|reported| reported.elapsed() >= REPORT_INTERVAL)
+    }
+
+    /// A status was written.
+    pub fn reported(&self, key: &Key) {
+        self.lock().entry(key.clone()).or_default().reported = Some(Instant::now());
+    }
+
+    /// The refusal of a write that is still believed.
+    pub fn problem(&self, key: &Key) -> Option<Problem> {
+        let rollouts = self.lock();
+        let refusal = rollouts.get(key)?.refusal.as_ref()?;
+        (refusal.until > Instant::now()).then(|| refusal.problem.clone())
+    }
+
+    /// The API server refused a write; each repetition is believed twice as long.
+    pub fn refused(&self, key: &Key, problem: Problem) {
+        let mut rollouts = self.lock();
+        let remembered = rollouts.entry(key.clone()).or_default();
+        let wait = remembered.refusal.as_ref().map_or(FIRST_RETRY, |refusal| (refusal.wait * 2).min(LAST_RETRY));
+        remembered.refusal = Some(Refusal { problem, until: Instant::now() + wait, wait });
+    }
+
+    /// All writes went through.
+    pub fn accepted(&self, key: &Key) {
+        if let Some(remembered) = self.lock().get_mut(key) {
+            remembered.refusal = None;
+        }
+    }
+
+    /// How long this replica has known of a breach, from the first call on.
+    pub fn breach_age(&self, key: &Key) -> Duration {
+        let mut rollouts = self.lock();
+        let seen = rollouts.entry(key.clone()).or_default().breach_seen.get_or_insert_with(Instant::now);
+        seen.elapsed()
+    }
+
+    /// There is no breach.
+    pub fn no_breach(&self, key: &Key) {
+        if let Some(remembered) = self.lock().get_mut(key) {
+            remembered.breach_seen = None;
+        }
+    }
+
+    /// Forgets rollouts that are gone.
+    pub fn retain(&self, exists: impl Fn(&Key) -> bool) {
+        self.lock().retain(|key, _| exists(key));
+    }
+}

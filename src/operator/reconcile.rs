@@ -1,0 +1,227 @@
+//! One pass: needs, observe, decide, execute, record.
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use api::{OptimizationRollout, reason::Reason};
+use cluster::{
+    execute::{WriteError, Writer},
+    observe::{Namespace, World, foreign_config, must_ask_for_config},
+};
+use domain::{
+    decide::decide,
+    needs::needs,
+    observation::{Observation, Problem},
+    plan::Plan,
+};
+use jiff::Timestamp;
+use kube::{Client, ResourceExt, core::DeserializeGuard};
+use kube_runtime::{controller::Action, reflector::ObjectRef};
+use tokio::time::Instant;
+
+use crate::{election::Leadership, memory::Memory, options::Standby, sampler::Samplers, standby, telemetry::Telemetry};
+
+/// A rollout that may not parse: one malformed object must not blind us for all others.
+pub type Guarded = DeserializeGuard<OptimizationRollout>;
+
+/// After a conflict the watch has to bring the newer version first.
+const AFTER_CONFLICT: Duration = Duration::from_millis(50);
+/// After a write that got no answer.
+const AFTER_FAILURE: Duration = Duration::from_millis(500);
+/// A standby looks this often at a rollout that runs.
+const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Name of a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Everything that passes share.
+pub struct Context {
+    /// Watched objects of the cluster.
+    pub world: World,
+    /// Watched objects by namespace.
+    pub namespaces: BTreeMap<String, Namespace>,
+    /// The only writer.
+    pub writer: Writer,
+    /// The looks.
+    pub samplers: Samplers,
+    /// Between passes.
+    pub memory: Memory,
+    /// Whether this replica may advance.
+    pub leadership: Leadership,
+    /// For reads that must not be old.
+    pub client: Client,
+    /// Name of this replica.
+    pub replica: String,
+    /// What it does while another one leads.
+    pub standby: Standby,
+    /// The wall clock.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Counters.
+    pub telemetry: Arc<Telemetry>,
+}
+
+impl Context {
+    /// Forgets rollouts that are gone.
+    pub fn sweep(&self) {
+        let exists = |key: &Key| self.world.rollouts.get(&ObjectRef::new(&key.name).within(&key.namespace)).is_some();
+        self.samplers.retain(exists);
+        self.memory.retain(exists);
+    }
+
+    /// Waits until every watch has been answered once.
+    pub async fn synchronized(&self) {
+        // A store whose writer is gone never gets ready; the process ends then anyway.
+        let _ = self.world.rollouts.wait_until_ready().await;
+        let _ = self.world.nodes.wait_until_ready().await;
+        for namespace in self.namespaces.values() {
+            let _ = namespace.pods.wait_until_ready().await;
+            let _ = namespace.services.wait_until_ready().await;
+            let _ = namespace.config_maps.wait_until_ready().await;
+            let _ = namespace.endpoint_slices.wait_until_ready().await;
+        }
+    }
+
+    async fn observe(&self, key: &Key, rollout: &OptimizationRollout) -> Result<Observation, WriteError> {
+        let now = (self.clock)();
+        let Some(namespace) = self.namespaces.get(&key.namespace) else {
+            let message = format!(
+                "the operator does not serve namespace {}; add it to the chart's value namespaces",
+                key.namespace
+            );
+            let problems = vec![Problem::new(Reason::NamespaceNotServed, message)];
+            return Ok(Observation { now, problems, ..Observation::default() });
+        };
+        let measurements = self.samplers.measurements(key);
+        let report_due = self.memory.report_due(key);
+        let mut seen = self.world.observe(namespace, rollout, now, measurements, report_due);
+        if must_ask_for_config(rollout, &seen) {
+            let unavailable = |message: String| WriteError::Unavailable { what: "its ConfigMap".to_owned(), message };
+            let asked = foreign_config(self.client.clone(), rollout);
+            let problem = tokio::time::timeout(cluster::execute::DEADLINE, asked)
+                .await
+                .map_err(|_| unavailable("no answer".to_owned()))?
+                .map_err(|error| unavailable(error.to_string()))?;
+            seen.problems.extend(problem);
+        }
+        seen.problems.extend(self.memory.problem(key));
+        Ok(seen)
+    }
+
+    /// Executes a plan in its order; says when to look again.
+    async fn execute(&self, key: &Key, rollout: &OptimizationRollout, plan: &Plan) -> Duration {
+        let mut base = rollout.clone();
+        let mut errors = Vec::new();
+        if !plan.withdraw.is_empty() {
+            let withdrawn = self.writer.withdraw(rollout, &plan.withdraw).await;
+            if withdrawn.marked.is_some() {
+                let reason =
+                    plan.status.retreat.as_ref().map_or_else(String::new, |retreat| retreat.reason.to_string());
+                self.telemetry.retreated(&reason);
+            }
+            base = withdrawn.marked.unwrap_or(base);
+            errors = withdrawn.errors;
+        }
+        match self.writer.commit(&base, &plan.status).await {
+            Ok(committed) => {
+                if committed.resource_version() != base.resource_version() {
+                    self.memory.reported(key);
+                }
+                base = committed;
+            }
+            Err(error) => return self.failed(key, vec![error]),
+        }
+        for notice in &plan.notices {
+            tracing::info!(rollout = %key, reason = %notice.reason, message = %notice.message, "transition");
+            if let Err(error) = self.writer.notice(&base, notice, &self.replica, (self.clock)()).await {
+                tracing::warn!(rollout = %key, %error, "an event was not published");
+            }
+        }
+        if !plan.advance.is_empty() && self.leadership.may_advance() {
+            errors.extend(self.writer.advance(&base, &plan.advance).await.err());
+        }
+        if errors.is_empty() {
+            if !plan.advance.is_empty() || !plan.withdraw.is_empty() {
+                self.memory.accepted(key);
+            }
+            return plan.requeue;
+        }
+        self.failed(key, errors).min(plan.requeue)
+    }
+
+    fn failed(&self, key: &Key, errors: Vec<WriteError>) -> Duration {
+        let mut wait = AFTER_FAILURE;
+        for error in errors {
+            match &error {
+                WriteError::Conflict(_) | WriteError::NotFound(_) => {
+                    tracing::debug!(rollout = %key, %error, "decided on an old version");
+                    wait = wait.min(AFTER_CONFLICT);
+                    self.telemetry.write_failed("Conflict");
+                }
+                WriteError::Exists(what) => {
+                    self.telemetry.write_failed("Exists");
+                    let message =
+                        format!("{what} exists and was not made by a rollout; delete it or choose another name");
+                    self.memory.refused(key, Problem::new(Reason::ConfigMapNotOwned, message));
+                }
+                WriteError::Refused { .. } => {
+                    self.telemetry.write_failed("Refused");
+                    tracing::warn!(rollout = %key, %error, "a write is refused");
+                    self.memory.refused(key, Problem::new(Reason::WriteRefused, error.to_string()));
+                }
+                WriteError::Unavailable { .. } => {
+                    self.telemetry.write_failed("Unavailable");
+                    tracing::warn!(rollout = %key, %error, "a write got no answer");
+                }
+            }
+        }
+        wait
+    }
+}
+
+/// One pass over one rollout.
+///
+/// # Errors
+/// When something could not be read; the pass is repeated soon.
+pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, WriteError> {
+    let started = Instant::now();
+    let rollout = match &guarded.0 {
+        Ok(rollout) => rollout,
+        Err(invalid) => {
+            tracing::warn!(rollout = %guarded.name_any(), error = %invalid.error, "the rollout does not parse");
+            return Ok(Action::await_change());
+        }
+    };
+    context.synchronized().await;
+    let key = Key { namespace: rollout.namespace().unwrap_or_default(), name: rollout.name_any() };
+    let seen = context.observe(&key, rollout).await?;
+    let leads = context.leadership.may_advance();
+    let sampling = if leads || context.standby == Standby::Observe { needs(rollout, &seen) } else { None };
+    let runs = sampling.is_some();
+    context.samplers.follow(&key, &ObjectRef::from_obj(&*guarded), sampling);
+    let requeue = if leads {
+        let plan = decide(rollout, &seen);
+        context.execute(&key, rollout, &plan).await
+    } else {
+        let soon = standby::pass(&context, &key, rollout, &seen).await;
+        soon.unwrap_or(if runs { STANDBY_INTERVAL } else { domain::decide::intent::IDLE })
+    };
+    context.telemetry.passed(started.elapsed());
+    Ok(Action::requeue(requeue))
+}
+
+/// A pass that could not read what it needs is repeated.
+pub fn on_error(guarded: Arc<Guarded>, error: &WriteError, _: Arc<Context>) -> Action {
+    tracing::warn!(rollout = %guarded.name_any(), %error, "the pass is repeated");
+    Action::requeue(AFTER_FAILURE)
+}

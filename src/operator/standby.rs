@@ -1,0 +1,46 @@
+//! What a replica does that does not lead: measure, and take back when the leader does not.
+
+use std::time::Duration;
+
+use api::{OptimizationRollout, names::RETREAT_ANNOTATION};
+use domain::{decide::decide_standby, observation::Observation};
+use kube::{Api, ResourceExt};
+
+use crate::reconcile::{Context, Key};
+
+/// How long the leader has for its own mark.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// One pass of a standby. Returns when to look again.
+pub async fn pass(context: &Context, key: &Key, rollout: &OptimizationRollout, seen: &Observation) -> Option<Duration> {
+    if decide_standby(rollout, seen).is_none() {
+        context.memory.no_breach(key);
+        return None;
+    }
+    let age = context.memory.breach_age(key);
+    if age < GRACE {
+        return Some(GRACE - age);
+    }
+    // What the cache says may be old; what is asked now is not.
+    let rollouts: Api<OptimizationRollout> = Api::namespaced(context.client.clone(), &key.namespace);
+    let newest = match tokio::time::timeout(cluster::execute::DEADLINE, rollouts.get(&key.name)).await {
+        Ok(Ok(newest)) => newest,
+        Ok(Err(error)) => {
+            tracing::warn!(rollout = %key, %error, "a standby saw a breach and cannot read the rollout");
+            return Some(GRACE);
+        }
+        Err(_) => return Some(GRACE),
+    };
+    let run = newest.status.as_ref().and_then(|status| status.run.as_ref()).map(|run| run.id.as_str());
+    if newest.annotations().get(RETREAT_ANNOTATION).map(String::as_str) == run {
+        return None;
+    }
+    let (cause, withdraw) = decide_standby(&newest, seen)?;
+    tracing::warn!(rollout = %key, reason = %cause.reason, message = %cause.message, "a standby takes the run back");
+    context.telemetry.retreated(&cause.reason.to_string());
+    let withdrawn = context.writer.withdraw(&newest, &withdraw).await;
+    for error in &withdrawn.errors {
+        tracing::warn!(rollout = %key, %error, "a withdrawal failed");
+    }
+    (!withdrawn.errors.is_empty()).then_some(GRACE)
+}

@@ -1,0 +1,239 @@
+//! A simulated fleet: its pods, and what kubelet, workload and EndpointSlice controller do to them.
+
+mod endpoints;
+mod kubelet;
+mod pod;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::kind::Key;
+use crate::object::text;
+use crate::server::ApiServer;
+use crate::store::Change;
+use kubelet::Kubelet;
+
+/// From the disappearance of a pod to its successor.
+const RECREATION: Duration = Duration::from_millis(500);
+/// From the start of a container to its readiness.
+const START: Duration = Duration::from_secs(1);
+
+/// What a fleet looks like.
+#[derive(Clone, Debug)]
+pub struct FleetSpec {
+    /// Namespace of everything but the Nodes.
+    pub namespace: String,
+    /// The members are `<prefix>-0`, `<prefix>-1` and so on.
+    pub prefix: String,
+    /// How many members there are at the start.
+    pub members: usize,
+    /// Labels of the template: every new pod has these.
+    pub labels: BTreeMap<String, String>,
+    /// Name of the Service in front of the fleet.
+    pub service: String,
+    /// Selector of that Service.
+    pub selector: BTreeMap<String, String>,
+    /// The ConfigMap that each pod mounts as a directory, optionally; `{member}` stands for the name of the pod.
+    pub config_map: String,
+    /// The container port named `metrics`, which is also that of the Service.
+    pub port: u16,
+    /// Over how many Nodes the members are spread, round robin.
+    pub nodes: usize,
+    /// Over how many zones the Nodes are spread, round robin.
+    pub zones: usize,
+}
+
+impl Default for FleetSpec {
+    /// Ten members that can be taken out of the traffic, on three Nodes in three zones.
+    fn default() -> Self {
+        let map = |entries: &[(&str, &str)]| {
+            entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        Self {
+            namespace: "qudag".to_owned(),
+            prefix: "qudag-node".to_owned(),
+            members: 10,
+            labels: map(&[
+                ("app", "qudag-node"),
+                ("optimization.qudag.io/cohort", "baseline"),
+                ("optimization.qudag.io/serving", "true"),
+            ]),
+            service: "qudag-node".to_owned(),
+            selector: map(&[("app", "qudag-node"), ("optimization.qudag.io/serving", "true")]),
+            config_map: "qudag-optimizations".to_owned(),
+            port: 9090,
+            nodes: 3,
+            zones: 3,
+        }
+    }
+}
+
+/// A running fleet. It stops when the last clone of it is dropped.
+///
+/// - A pod that disappears, by eviction for example, comes back after 500 ms with a new uid and address and the
+///   labels of the template. A new pod is ready 1 s after it appears; those of the start are ready at once.
+/// - A changed ConfigMap reaches the processes of the pods after 60 s, or 300 ms after the labels or annotations of
+///   the pod change: as it was *before* the instant of that change, so a touch that is sent together with the write
+///   of the ConfigMap misses it.
+/// - Each Service of the namespace that has a selector has one EndpointSlice, in step with the pods after 50 ms.
+#[derive(Clone)]
+pub struct Fleet {
+    world: World,
+    _tasks: Arc<JoinSet<()>>,
+}
+
+/// What the tasks of a fleet share.
+#[derive(Clone)]
+struct World {
+    server: ApiServer,
+    spec: Arc<FleetSpec>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Names of the pods that ought to be there.
+    members: BTreeSet<String>,
+    /// Ordinal of the next member.
+    next_member: usize,
+    /// How many pods there were so far.
+    pods: usize,
+    kubelet: Kubelet,
+}
+
+impl Fleet {
+    /// Creates the Nodes, the Service, its EndpointSlice and the pods, and keeps them going.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(server: &ApiServer, spec: FleetSpec) -> Self {
+        let world = World { server: server.clone(), spec: Arc::new(spec), state: Arc::default() };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(world.clone().follow());
+        for object in pod::surroundings(&world.spec) {
+            server.put(object);
+        }
+        for _ in 0..world.spec.members {
+            let name = world.join();
+            world.create(&name, true);
+        }
+        endpoints::sync(server, &world.spec.namespace);
+        tasks.spawn(endpoints::follow(server.clone(), world.spec.namespace.clone()));
+        Self { world, _tasks: Arc::new(tasks) }
+    }
+
+    /// Names of the members, including those whose pod is missing at the moment.
+    pub fn members(&self) -> Vec<String> {
+        self.world.state().members.iter().cloned().collect()
+    }
+
+    /// What the process of a pod reads in a file of the mounted directory now; none where there is no such file.
+    pub fn file(&self, pod: &str, file: &str) -> Option<String> {
+        self.world.state().kubelet.file(pod, file)
+    }
+
+    /// Adds a member, whose pod starts now. Returns its name.
+    pub fn add(&self) -> String {
+        let name = self.world.join();
+        self.world.create(&name, false);
+        name
+    }
+
+    /// Replaces the pod of a member by a new one at once.
+    pub fn replace(&self, pod: &str) {
+        self.world.server.remove(&self.world.key(pod));
+        self.world.create(pod, false);
+    }
+
+    /// Ends the container of a pod with this exit code (137 for out of memory) and starts it again.
+    pub fn restart(&self, pod: &str, exit_code: i32) {
+        self.world.restart(pod, exit_code);
+    }
+
+    /// Makes a pod ready or unready.
+    pub fn set_ready(&self, pod: &str, ready: bool) {
+        self.world.server.edit_if_present(&self.world.key(pod), |pod| pod::set_ready(pod, ready));
+    }
+
+    /// Removes a member for good.
+    pub fn remove(&self, pod: &str) {
+        self.world.state().members.remove(pod);
+        self.world.server.remove(&self.world.key(pod));
+    }
+}
+
+impl World {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn key(&self, pod: &str) -> Key {
+        Key::of::<Pod>(&self.spec.namespace, pod)
+    }
+
+    fn join(&self) -> String {
+        let mut state = self.state();
+        let name = format!("{}-{}", self.spec.prefix, state.next_member);
+        state.next_member += 1;
+        state.members.insert(name.clone());
+        name
+    }
+
+    /// Starts the pod of a member.
+    fn create(&self, name: &str, ready: bool) {
+        let ordinal = {
+            let mut state = self.state();
+            state.pods += 1;
+            state.pods
+        };
+        let pod = self.server.put(pod::pod(&self.spec, name, ordinal, ready, &self.now()));
+        if !ready {
+            self.become_ready(&pod);
+        }
+    }
+
+    fn restart(&self, name: &str, exit_code: i32) {
+        let now = self.now();
+        let pod = self.server.edit_if_present(&self.key(name), |pod| pod::restart(pod, exit_code, &now));
+        if let Some(pod) = pod {
+            self.become_ready(&pod);
+            let projection = self.state().kubelet.snapshot(name);
+            self.project_later(projection);
+        }
+    }
+
+    /// Makes a pod ready once its container had time to start, unless it started again meanwhile.
+    fn become_ready(&self, pod: &Value) {
+        let (world, started) = (self.clone(), pod.clone());
+        tokio::spawn(async move {
+            sleep(START).await;
+            world.server.edit_if_present(&world.key(text(&started, "/metadata/name")), |pod| {
+                if pod::start_of(pod) == pod::start_of(&started) {
+                    pod::set_ready(pod, true);
+                }
+            });
+        });
+    }
+
+    /// Reacts to every change of a pod of the fleet and of a ConfigMap.
+    async fn follow(self) {
+        let mut changes = self.server.changes();
+        let mut seen = 0;
+        while changes.changed().await.is_ok() {
+            let news = self.server.changes_after(&mut seen);
+            for change in news.iter().filter(|change| change.key.namespace == self.spec.namespace) {
+                match change.key.plural.as_str() {
+                    "pods" => self.pod_changed(change),
+                    "configmaps" => self.config_map_changed(change),
+                    _ => {}
+                }
+            }
+        }
+    }
+}

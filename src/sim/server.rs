@@ -1,0 +1,270 @@
+//! The server as tests hold it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::fault::{Fault, Hooks};
+use crate::kind::{Key, Kind};
+use crate::object::{copy_field, normalize, text};
+use crate::request::{RequestInfo, Subresource, Verb};
+use crate::store::Store;
+
+/// How long a request and its answer are on the way together, until a test says otherwise.
+const LATENCY: Duration = Duration::from_millis(2);
+
+/// One write that reached the server, refused or not.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// When the server carried it out.
+    pub at: Instant,
+    /// Who sent it.
+    pub user: String,
+    /// What it did.
+    pub verb: Verb,
+    /// What it was about.
+    pub key: Key,
+    /// The subresource that it was about.
+    pub subresource: Option<Subresource>,
+    /// The object, patch or options that it carried.
+    pub body: Value,
+    /// HTTP code of the answer.
+    pub code: u16,
+    /// The object before it; none for creations and refused writes.
+    pub before: Option<Arc<Value>>,
+    /// The object after it; none where it is gone, and for refused writes.
+    pub after: Option<Arc<Value>>,
+}
+
+/// An in-memory Kubernetes API server. Clones are the same server.
+///
+/// Methods of this type act at once, as somebody whom no hook sees; clients go through hooks, latency and the log.
+#[derive(Clone)]
+pub struct ApiServer {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    clock: Clock,
+    state: Mutex<State>,
+    hooks: Mutex<Hooks>,
+    /// Wakes watches and the simulated fleet.
+    changed: watch::Sender<()>,
+}
+
+pub(crate) struct State {
+    pub(crate) store: Store,
+    pub(crate) latency: Duration,
+    /// By user: how much later than others their watches see a change.
+    pub(crate) lag: BTreeMap<String, Duration>,
+    /// Users who get no answers.
+    pub(crate) cut: BTreeSet<String>,
+    /// How often all watches were ended.
+    pub(crate) disconnects: u64,
+    pub(crate) writes: Vec<Write>,
+    pub(crate) unsupported: Vec<String>,
+}
+
+impl ApiServer {
+    /// An empty server, whose clock shows 2026-01-01T00:00:00Z.
+    pub fn new() -> Self {
+        let clock = Clock::new();
+        let state = State {
+            store: Store::new(clock.clone()),
+            latency: LATENCY,
+            lag: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            disconnects: 0,
+            writes: Vec::new(),
+            unsupported: Vec::new(),
+        };
+        let shared =
+            Shared { clock, state: Mutex::new(state), hooks: Mutex::default(), changed: watch::Sender::new(()) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The clock that the server stamps its objects with.
+    pub fn clock(&self) -> Clock {
+        self.shared.clock.clone()
+    }
+
+    /// Creates an object, or replaces the one of the same key, status included. Only what is missing of uid and
+    /// creation time is filled in. Returns what is stored.
+    ///
+    /// # Panics
+    /// When the kind is not one that the server knows, or the object has no name.
+    #[track_caller]
+    pub fn put(&self, mut object: Value) -> Value {
+        let Some(kind) = Kind::of(&object) else { misuse("put", "an object of a known kind", &object) };
+        let name = text(&object, "/metadata/name");
+        if name.is_empty() || kind.namespaced == text(&object, "/metadata/namespace").is_empty() {
+            misuse("put", "a name, and a namespace where the kind has one", &object);
+        }
+        let key = kind.key(text(&object, "/metadata/namespace"), name);
+        normalize(&mut object, kind.custom);
+        let stored = self.act(|store| {
+            if let Some(before) = store.get(&key) {
+                let own_uid = text(&object, "/metadata/uid");
+                if own_uid.is_empty() || own_uid == text(&before, "/metadata/uid") {
+                    return store.settle(kind, &key, before, object).object;
+                }
+                store.remove(&key);
+            }
+            let given = object.get("metadata").cloned().unwrap_or_default();
+            store.initialize(kind, &mut object);
+            for field in ["uid", "creationTimestamp"] {
+                if given.get(field).is_some()
+                    && let Some(metadata) = object.get_mut("metadata")
+                {
+                    copy_field(metadata, &given, field);
+                }
+            }
+            store.commit(&key, object)
+        });
+        Value::clone(&stored)
+    }
+
+    /// Changes an object in place, status included, as somebody else would. Returns what is stored.
+    ///
+    /// # Panics
+    /// When there is no such object.
+    #[track_caller]
+    pub fn edit(&self, key: &Key, edit: impl FnOnce(&mut Value)) -> Value {
+        match self.edit_if_present(key, edit) {
+            Some(object) => object,
+            None => misuse("edit", "an object that exists", &Value::String(key.to_string())),
+        }
+    }
+
+    pub(crate) fn edit_if_present(&self, key: &Key, edit: impl FnOnce(&mut Value)) -> Option<Value> {
+        self.act(|store| {
+            let before = store.get(key)?;
+            let kind = Kind::of(&before)?;
+            let mut object = Value::clone(&before);
+            edit(&mut object);
+            Some(Value::clone(&store.settle(kind, key, before, object).object))
+        })
+    }
+
+    /// Removes an object at once, whatever its finalizers. Nothing happens when there is none.
+    pub fn remove(&self, key: &Key) {
+        self.act(|store| store.remove(key));
+    }
+
+    /// The object of that key.
+    pub fn object(&self, key: &Key) -> Option<Value> {
+        self.state().store.get(key).map(|object| Value::clone(&object))
+    }
+
+    /// All objects whose kind has this plural name, by namespace and name.
+    pub fn objects(&self, plural: &str) -> Vec<Value> {
+        let state = self.state();
+        let of_the_kind = state.store.iter().filter(|(key, _)| key.plural == plural);
+        of_the_kind.map(|(_, object)| Value::clone(object)).collect()
+    }
+
+    /// Forgets the history: a watch from an older resourceVersion than now is answered with 410.
+    pub fn compact(&self) {
+        self.state().store.compact();
+    }
+
+    /// Ends all open watches, as a restart of the real server does.
+    pub fn disconnect(&self) {
+        self.state().disconnects += 1;
+        self.wake();
+    }
+
+    /// All writes that reached the server, oldest first.
+    pub fn writes(&self) -> Vec<Write> {
+        self.state().writes.clone()
+    }
+
+    /// Requests that this server does not understand although the real one would. They were answered with 501.
+    pub fn unsupported(&self) -> Vec<String> {
+        self.state().unsupported.clone()
+    }
+
+    /// How long a request and its answer are on the way together: 2 ms until this is called.
+    pub fn set_latency(&self, latency: Duration) {
+        self.state().latency = latency;
+    }
+
+    /// Lets the watches of a user see changes this much later than others do, so that its caches are stale.
+    pub fn lag(&self, user: &str, lag: Duration) {
+        self.state().lag.insert(user.to_owned(), lag);
+        self.wake();
+    }
+
+    /// Adds a hook that sees every request on arrival and decides what happens to it. The first hook that wants a
+    /// fault gets it.
+    pub fn on_request(&self, hook: impl Fn(&RequestInfo) -> Fault + Send + Sync + 'static) {
+        self.hooks().on_request.push(Arc::new(hook));
+    }
+
+    /// Takes all hooks of [`Self::on_request`] away.
+    pub fn stop_faults(&self) {
+        self.hooks().on_request.clear();
+    }
+
+    /// Adds a hook that sees every successful write right after it, before anything else happens.
+    pub fn on_write(&self, hook: impl Fn(&Write) + Send + Sync + 'static) {
+        self.hooks().on_write.push(Arc::new(hook));
+    }
+
+    /// Cuts a user off, as a crash or a broken network does: what it sends from now on, and what is on the way, is
+    /// never answered, and its watches fall silent.
+    pub fn cut(&self, user: &str) {
+        self.state().cut.insert(user.to_owned());
+    }
+
+    /// Ends [`Self::cut`]: new requests are answered and open watches go on. Requests of the meantime stay lost.
+    pub fn revive(&self, user: &str) {
+        self.state().cut.remove(user);
+        self.wake();
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn hooks(&self) -> MutexGuard<'_, Hooks> {
+        self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something to the store and wakes everybody who waits for a change.
+    pub(crate) fn act<T>(&self, action: impl FnOnce(&mut Store) -> T) -> T {
+        let result = action(&mut self.state().store);
+        self.wake();
+        result
+    }
+
+    /// Wakes at every change, and now and then without one.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.shared.changed.subscribe()
+    }
+
+    fn wake(&self) {
+        self.shared.changed.send_replace(());
+    }
+}
+
+impl Default for ApiServer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Stops the test that called `method` with something that makes no sense.
+#[track_caller]
+#[expect(clippy::panic, reason = "the test itself is wrong, so it has to fail")]
+fn misuse(method: &str, wanted: &str, got: &Value) -> ! {
+    panic!("ApiServer::{method} needs {wanted}, and got {got}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! Answers requests: the transport behind the clients.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use std::panic::resume_unwind;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use tower::BoxError;
+
+use crate::fault::Fault;
+use crate::object::{copy_field, text};
+use crate::refusal::Refusal;
+use crate::request::{Call, UNSUPPORTED, Verb};
+use crate::server::{ApiServer, Write};
+use crate::watch::{self, shown};
+use crate::write::Wish;
+
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+impl ApiServer {
+    /// A client that acts as `user`. It does not retry, and has no deadlines of its own.
+    ///
+    /// The server goes on with a request that the client gives up on, as the real one may.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn client_as(&self, user: &str) -> Client {
+        let (server, user) = (self.clone(), user.to_owned());
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let work = tokio::spawn(server.clone().answer(user.clone(), request));
+            async move {
+                match work.await {
+                    Ok(answer) => answer,
+                    Err(error) => match error.try_into_panic() {
+                        // A hook that panics has to fail the test.
+                        Ok(panic) => resume_unwind(panic),
+                        Err(error) => Err(error.into()),
+                    },
+                }
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    async fn answer(self, user: String, request: Request<Body>) -> Result<Answer, BoxError> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect_bytes().await?;
+        let one_way = self.state().latency / 2;
+        sleep(one_way).await;
+        self.unless_cut(&user).await;
+
+        let call = match Call::parse(&user, &parts, &body) {
+            Ok(call) => call,
+            Err(refusal) => {
+                if refusal.code() == UNSUPPORTED {
+                    self.state().unsupported.push(refusal.message().to_owned());
+                }
+                return Ok(json_answer(refusal.code(), &refusal.body()));
+            }
+        };
+        let hooks = self.hooks().clone();
+        let fault = hooks.fault(&call.info);
+        match &fault {
+            Fault::Delay(delay) => sleep(*delay).await,
+            Fault::Hang => pending().await,
+            Fault::CrashBefore => self.cut(&user),
+            _ => {}
+        }
+        self.unless_cut(&user).await;
+
+        let refused = match &fault {
+            Fault::Refuse(code, message) => Some(Refusal::new(*code, message)),
+            _ => None,
+        };
+        let answer = if call.info.verb.writes() {
+            self.write(&call, refused)
+        } else {
+            refused.map_or_else(|| self.read(call), Err)
+        };
+        if fault == Fault::CrashAfter {
+            self.cut(&user);
+        }
+        sleep(one_way).await;
+        self.unless_cut(&user).await;
+        if fault == Fault::LoseResponse {
+            return Err(io::Error::from(io::ErrorKind::ConnectionReset).into());
+        }
+        Ok(answer.unwrap_or_else(|refusal| json_answer(refusal.code(), &refusal.body())))
+    }
+
+    /// Never returns for somebody who is cut off now.
+    async fn unless_cut(&self, user: &str) {
+        let is_cut = self.state().cut.contains(user);
+        if is_cut {
+            pending().await
+        }
+    }
+
+    fn read(&self, call: Call) -> Result<Answer, Refusal> {
+        let Call { info, kind, filter, .. } = &call;
+        let state = self.state();
+        match info.verb {
+            Verb::Watch => {
+                drop(state);
+                Ok(answer(200, StreamBody::new(watch::stream(self, call)).boxed_unsync()))
+            }
+            Verb::List => {
+                let matching = state.store.collection(kind).filter(|object| filter.matches(object));
+                let items: Vec<Value> = matching.map(|object| list_item(&call, object)).collect();
+                let (api_version, kind) = if call.metadata_only {
+                    ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadataList".to_owned())
+                } else {
+                    (kind.api_version(), format!("{}List", kind.kind))
+                };
+                let metadata = json!({"resourceVersion": state.store.revision().to_string()});
+                let list = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "items": items});
+                Ok(json_answer(200, &list))
+            }
+            _ => {
+                let object = state.store.get(&info.key).ok_or_else(|| Refusal::not_found(kind, &info.key.name))?;
+                Ok(json_answer(200, &shown(&object, call.metadata_only)))
+            }
+        }
+    }
+
+    /// Carries a write out unless it is refused, logs it, and shows it to the hooks.
+    fn write(&self, call: &Call, refused: Option<Refusal>) -> Result<Answer, Refusal> {
+        let Call { info, kind, .. } = call;
+        let (key, body) = (&info.key, &info.body);
+        let result = refused.map_or(Ok(()), Err).and_then(|()| {
+            self.act(|store| match (info.verb, info.subresource) {
+                (Verb::Create, Some(_)) => store.delete(kind, key, body.get("deleteOptions").unwrap_or(&Value::Null)),
+                (Verb::Create, None) => store.create(kind, &key.namespace, body),
+                (Verb::Update, subresource) => store.change(kind, key, subresource, Wish::Replace(body)),
+                (Verb::Patch, subresource) => store.change(kind, key, subresource, Wish::Merge(body)),
+                _ => store.delete(kind, key, body),
+            })
+        });
+        let code = match &result {
+            Ok(_) if info.verb == Verb::Create => 201,
+            Ok(_) => 200,
+            Err(refusal) => refusal.code(),
+        };
+        let mut write = Write {
+            at: Instant::now(),
+            user: info.user.clone(),
+            verb: info.verb,
+            key: key.clone(),
+            subresource: info.subresource,
+            body: body.clone(),
+            code,
+            before: None,
+            after: None,
+        };
+        if let Ok(done) = &result {
+            text(&done.object, "/metadata/name").clone_into(&mut write.key.name);
+            write.before = done.before.clone();
+            write.after = (!done.gone).then(|| done.object.clone());
+        }
+        self.state().writes.push(write.clone());
+        let done = result?;
+        let hooks = self.hooks().clone();
+        hooks.written(&write);
+        if write.after.is_none() && info.verb != Verb::Patch {
+            return Ok(json_answer(code, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"})));
+        }
+        Ok(json_answer(code, &shown(&done.object, call.metadata_only)))
+    }
+}
+
+/// Items of built-in kinds do not repeat what kind they are.
+fn list_item(call: &Call, object: &Value) -> Value {
+    let mut item = shown(object, call.metadata_only);
+    if !call.kind.custom && !call.metadata_only {
+        for field in ["apiVersion", "kind"] {
+            copy_field(&mut item, &Value::Null, field);
+        }
+    }
+    item
+}
+
+fn json_answer(code: u16, body: &Value) -> Answer {
+    answer(code, Full::new(Bytes::from(body.to_string())).boxed_unsync())
+}
+
+fn answer(code: u16, body: UnsyncBoxBody<Bytes, Infallible>) -> Answer {
+    let mut answer = Response::new(body);
+    *answer.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! Streams of changes.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::Stream;
+use futures::stream::unfold;
+use http_body::Frame;
+use serde_json::{Value, json};
+use tokio::select;
+use tokio::sync::watch::Receiver;
+use tokio::time::{Instant, sleep_until};
+
+use crate::kind::Kind;
+use crate::object::set_metadata;
+use crate::refusal::Refusal;
+use crate::request::Call;
+use crate::selector::Filter;
+use crate::server::{ApiServer, State};
+use crate::store::Change;
+
+/// How often a quiet watch tells the client how far it is.
+const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+/// A watch without a timeout of its own ends after this time, as those of the real server do.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
+
+/// The body of the answer to a watch. It ends by its timeout, by [`ApiServer::disconnect`], and after an error.
+pub(crate) fn stream(server: &ApiServer, call: Call) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + use<> {
+    let state = server.state();
+    let seen = call.watch.after.unwrap_or_else(|| state.store.revision());
+    let mut backlog = String::new();
+    let is_expired = call.watch.after.is_some_and(|after| after < state.store.compacted());
+    if is_expired {
+        let message = format!("too old resource version: {seen} ({})", state.store.compacted());
+        push_line(&mut backlog, "ERROR", &Refusal::new(410, &message).body());
+    } else if call.watch.after.is_none() {
+        for object in state.store.collection(call.kind).filter(|object| call.filter.matches(object)) {
+            push_line(&mut backlog, "ADDED", &shown(object, call.metadata_only));
+        }
+    }
+    let now = Instant::now();
+    let watch = Watch {
+        server: server.clone(),
+        changes: server.changes(),
+        disconnects: state.disconnects,
+        end: now + call.watch.timeout.unwrap_or(DEFAULT_TIMEOUT),
+        next_bookmark: now + BOOKMARK_INTERVAL,
+        seen,
+        backlog,
+        is_expired,
+        call,
+    };
+    unfold(watch, async |mut watch| {
+        let lines = watch.next().await?;
+        Some((Ok(Frame::data(Bytes::from(lines))), watch))
+    })
+}
+
+struct Watch {
+    server: ApiServer,
+    call: Call,
+    changes: Receiver<()>,
+    /// How often all watches had been ended when this one began.
+    disconnects: u64,
+    end: Instant,
+    next_bookmark: Instant,
+    /// The revision up to which everything was sent.
+    seen: u64,
+    /// Lines to send first.
+    backlog: String,
+    is_expired: bool,
+}
+
+impl Watch {
+    /// The next lines; none when the stream ends.
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            self.changes.mark_unchanged();
+            let wake = match self.advance() {
+                Step::Send(lines) => return Some(lines),
+                Step::End => return None,
+                Step::Silent => None,
+                Step::Wait(until) => Some(until),
+            };
+            select! {
+                biased;
+                changed = self.changes.changed() => changed.ok()?,
+                () = sleep_until(wake.unwrap_or(self.end)), if wake.is_some() => {}
+            }
+        }
+    }
+
+    fn advance(&mut self) -> Step {
+        let server = self.server.clone();
+        let state = server.state();
+        if state.cut.contains(&self.call.info.user) {
+            return Step::Silent;
+        }
+        let now = Instant::now();
+        let mut lines = std::mem::take(&mut self.backlog);
+        let next_change = if self.is_expired { None } else { self.collect(&state, now, &mut lines) };
+        if self.call.watch.bookmarks && now >= self.next_bookmark && !self.is_expired {
+            self.next_bookmark = now + BOOKMARK_INTERVAL;
+            push_line(&mut lines, "BOOKMARK", &bookmark(self.call.kind, self.seen, self.call.metadata_only));
+        }
+        if !lines.is_empty() {
+            return Step::Send(lines);
+        }
+        if self.is_expired || now >= self.end || state.disconnects != self.disconnects {
+            return Step::End;
+        }
+        let wake = next_change.into_iter().chain([self.end]);
+        Step::Wait(wake.chain(self.call.watch.bookmarks.then_some(self.next_bookmark)).min().unwrap_or(self.end))
+    }
+
+    /// Adds the changes that have arrived by now. Returns when the next one arrives.
+    fn collect(&mut self, state: &State, now: Instant, lines: &mut String) -> Option<Instant> {
+        let lag = state.lag.get(&self.call.info.user).copied().unwrap_or_default() + state.latency / 2;
+        for change in state.store.changes_after(self.seen) {
+            if change.at + lag > now {
+                return Some(change.at + lag);
+            }
+            self.seen = change.revision;
+            if let Some((event, object)) = event(change, self.call.kind, &self.call.filter) {
+                push_line(lines, event, &shown(&object, self.call.metadata_only));
+            }
+        }
+        None
+    }
+}
+
+enum Step {
+    Send(String),
+    Wait(Instant),
+    /// Nothing happens until somebody changes something.
+    Silent,
+    End,
+}
+
+/// What a change is to somebody who sees the objects of a filter alone.
+fn event(change: &Change, kind: &Kind, filter: &Filter) -> Option<(&'static str, Value)> {
+    if change.key.group != kind.group || change.key.plural != kind.plural {
+        return None;
+    }
+    let matching = |object: &&std::sync::Arc<Value>| filter.matches(object);
+    match (change.before.as_ref().filter(matching), change.after.as_ref().filter(matching)) {
+        (None, None) => None,
+        (None, Some(after)) => Some(("ADDED", Value::clone(after))),
+        (Some(_), Some(after)) => Some(("MODIFIED", Value::clone(after))),
+        (Some(before), None) => {
+            let mut object = Value::clone(before);
+            set_metadata(&mut object, "resourceVersion", change.revision.to_string());
+            Some(("DELETED", object))
+        }
+    }
+}
+
+fn push_line(lines: &mut String, event: &str, object: &Value) {
+    lines.push_str(&json!({"type": event, "object": object}).to_string());
+    lines.push('\n');
+}
+
+fn bookmark(kind: &Kind, revision: u64, slim: bool) -> Value {
+    let bookmark = json!({
+        "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": {"resourceVersion": revision.to_string()},
+    });
+    shown(&bookmark, slim)
+}
+
+/// An object as the client wants it.
+pub(crate) fn shown(object: &Value, metadata_only: bool) -> Value {
+    if !metadata_only {
+        return object.clone();
+    }
+    json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": object.get("metadata")})
+}
+
+#[cfg(test)]
+mod tests;
