@@ -19,6 +19,7 @@ use crate::{
     plural = "optimizationrollouts",
     shortname = "optr",
     category = "optimization",
+    doc = "OptimizationRollout switches optimizations on across a fleet in stages, compares optimized with baseline members while it happens, and takes the optimizations back when they hurt.",
     namespaced,
     status = "OptimizationRolloutStatus",
     derive = "PartialEq",

@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::kind::Key;
-use crate::object::text;
+use crate::object::{text, texts};
 use crate::server::ApiServer;
 use crate::store::Change;
 use kubelet::Kubelet;
@@ -104,6 +104,8 @@ struct State {
     next_member: usize,
     /// How many pods there were so far.
     pods: usize,
+    /// The revision up to which everything was reacted to.
+    seen: u64,
     kubelet: Kubelet,
 }
 
@@ -115,7 +117,6 @@ impl Fleet {
     pub fn start(server: &ApiServer, spec: FleetSpec) -> Self {
         let world = World { server: server.clone(), spec: Arc::new(spec), state: Arc::default() };
         let mut tasks = JoinSet::new();
-        tasks.spawn(world.clone().follow());
         for object in pod::surroundings(&world.spec) {
             server.put(object);
         }
@@ -123,7 +124,9 @@ impl Fleet {
             let name = world.join();
             world.create(&name, true);
         }
+        world.catch_up();
         endpoints::sync(server, &world.spec.namespace);
+        tasks.spawn(world.clone().follow());
         tasks.spawn(endpoints::follow(server.clone(), world.spec.namespace.clone()));
         Self { world, _tasks: Arc::new(tasks) }
     }
@@ -192,19 +195,18 @@ impl World {
             state.pods += 1;
             state.pods
         };
-        let pod = self.server.put(pod::pod(&self.spec, name, ordinal, ready, &self.now()));
+        let pod = self.server.put(pod::pod(&self.spec, name, ordinal, ready, &self.server.timestamp()));
         if !ready {
             self.become_ready(&pod);
         }
     }
 
     fn restart(&self, name: &str, exit_code: i32) {
-        let now = self.now();
+        let now = self.server.timestamp();
         let pod = self.server.edit_if_present(&self.key(name), |pod| pod::restart(pod, exit_code, &now));
         if let Some(pod) = pod {
             self.become_ready(&pod);
-            let projection = self.state().kubelet.snapshot(name);
-            self.project_later(projection);
+            self.project_soon(name, Instant::now());
         }
     }
 
@@ -221,19 +223,75 @@ impl World {
         });
     }
 
-    /// Reacts to every change of a pod of the fleet and of a ConfigMap.
     async fn follow(self) {
         let mut changes = self.server.changes();
-        let mut seen = 0;
-        while changes.changed().await.is_ok() {
-            let news = self.server.changes_after(&mut seen);
-            for change in news.iter().filter(|change| change.key.namespace == self.spec.namespace) {
-                match change.key.plural.as_str() {
-                    "pods" => self.pod_changed(change),
-                    "configmaps" => self.config_map_changed(change),
-                    _ => {}
-                }
+        loop {
+            self.catch_up();
+            if changes.changed().await.is_err() {
+                return;
             }
         }
     }
+
+    /// Reacts to what happened since the last time.
+    fn catch_up(&self) {
+        let news = self.server.changes_after(&mut self.state().seen);
+        for change in news.iter().filter(|change| change.key.namespace == self.spec.namespace) {
+            match change.key.plural.as_str() {
+                "pods" if self.state().members.contains(&change.key.name) => self.pod_changed(change),
+                "configmaps" => self.config_map_changed(change),
+                _ => {}
+            }
+        }
+    }
+
+    fn pod_changed(&self, change: &Change) {
+        let name = &change.key.name;
+        let Some(pod) = &change.after else {
+            self.state().kubelet.stopped(name);
+            let (world, name) = (self.clone(), name.clone());
+            tokio::spawn(async move {
+                sleep(RECREATION).await;
+                let is_missed = world.state().members.contains(&name);
+                if is_missed && world.server.object(&world.key(&name)).is_none() {
+                    world.create(&name, false);
+                }
+            });
+            return;
+        };
+        let Some(before) = &change.before else {
+            self.state().kubelet.started(pod);
+            return;
+        };
+        let is_touched = ["/metadata/labels", "/metadata/annotations"]
+            .iter()
+            .any(|pointer| texts(before, pointer) != texts(pod, pointer));
+        if is_touched {
+            self.project_soon(name, change.at);
+        }
+    }
+
+    fn config_map_changed(&self, change: &Change) {
+        let name = &change.key.name;
+        let data = change.after.as_ref().map(|map| texts(map, "/data")).unwrap_or_default();
+        self.state().kubelet.config_map_changed(name, change.at, data);
+        let (world, name, due) = (self.clone(), name.clone(), change.at + kubelet::RESYNC);
+        tokio::spawn(async move {
+            sleep_until(due).await;
+            world.state().kubelet.resync(&name);
+        });
+    }
+
+    /// Projects into a pod, after the time that this takes, what its ConfigMaps were before an instant.
+    fn project_soon(&self, pod: &str, before: Instant) {
+        let Some(projection) = self.state().kubelet.projection(pod, before) else { return };
+        let world = self.clone();
+        tokio::spawn(async move {
+            sleep_until(before + kubelet::TOUCH).await;
+            world.state().kubelet.project(projection);
+        });
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::fault::{Fault, Hooks};
 use crate::kind::{Key, Kind};
 use crate::object::{copy_field, normalize, text};
 use crate::request::{RequestInfo, Subresource, Verb};
-use crate::store::Store;
+use crate::store::{Change, Store};
 
 /// How long a request and its answer are on the way together, until a test says otherwise.
 const LATENCY: Duration = Duration::from_millis(2);
@@ -246,6 +246,19 @@ impl ApiServer {
     /// Wakes at every change, and now and then without one.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.shared.changed.subscribe()
+    }
+
+    /// What happened since revision `seen`, which becomes that of now.
+    pub(crate) fn changes_after(&self, seen: &mut u64) -> Vec<Change> {
+        let state = self.state();
+        let news = state.store.changes_after(*seen).cloned().collect();
+        *seen = state.store.revision();
+        news
+    }
+
+    /// Now, as metadata write it.
+    pub(crate) fn timestamp(&self) -> String {
+        self.state().store.timestamp()
     }
 
     fn wake(&self) {

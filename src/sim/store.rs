@@ -11,6 +11,7 @@ use crate::kind::{Key, Kind};
 use crate::object::set_metadata;
 
 /// One revision: an object came, changed or went.
+#[derive(Clone)]
 pub(crate) struct Change {
     pub(crate) revision: u64,
     pub(crate) at: Instant,

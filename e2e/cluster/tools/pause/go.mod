@@ -1,0 +1,3 @@
+module example.local/cluster/pause
+
+go 1.26.0
