@@ -58,7 +58,7 @@ impl World {
         let slice = self.server.object(&Key::of::<EndpointSlice>(NAMESPACE, "qudag-node-0")).unwrap();
         let slice: EndpointSlice = serde_json::from_value(slice).unwrap();
         let ready =
-            slice.endpoints.unwrap().into_iter().filter(|endpoint| {
+            slice.endpoints.into_iter().filter(|endpoint| {
                 endpoint.conditions.as_ref().is_some_and(|conditions| conditions.ready == Some(true))
             });
         ready.map(|endpoint| endpoint.target_ref.unwrap().name.unwrap()).collect()
