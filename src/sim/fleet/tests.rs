@@ -57,10 +57,10 @@ impl World {
     fn routed(&self) -> BTreeSet<String> {
         let slice = self.server.object(&Key::of::<EndpointSlice>(NAMESPACE, "qudag-node-0")).unwrap();
         let slice: EndpointSlice = serde_json::from_value(slice).unwrap();
-        let ready =
-            slice.endpoints.into_iter().filter(|endpoint| {
-                endpoint.conditions.as_ref().is_some_and(|conditions| conditions.ready == Some(true))
-            });
+        let ready = slice
+            .endpoints
+            .into_iter()
+            .filter(|endpoint| endpoint.conditions.as_ref().is_some_and(|conditions| conditions.ready == Some(true)));
         ready.map(|endpoint| endpoint.target_ref.unwrap().name.unwrap()).collect()
     }
 }

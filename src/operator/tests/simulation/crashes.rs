@@ -1,0 +1,99 @@
+//! The process dies right before or after each of its writes, and another one takes over.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde_json::{Value, json};
+use sim::{Fault, RequestInfo};
+
+use crate::{
+    retreat::restored,
+    world::{CONFIG_MAP, World, rollout},
+};
+
+/// What a run leaves behind, without what a crash may change: times and versions.
+fn end_state(world: &World) -> Value {
+    let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap_or_default();
+    let retreat = world.status("pooling").retreat.map(|retreat| retreat.reason.to_string());
+    let settled = world.status("pooling").run.is_some_and(|run| run.settled_at.is_some());
+    let files: serde_json::Map<String, Value> = map["data"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| !key.starts_with('.'))
+        .map(|(key, file)| (key.clone(), file.clone()))
+        .collect();
+    json!({
+        "files": files,
+        "settled values": map["metadata"]["annotations"]["optimization.qudag.io/settled"],
+        "displaced": world.displaced(),
+        "retreat": retreat,
+        "settled": settled,
+        "finalizers": world.rollout("pooling").unwrap().metadata.finalizers.unwrap_or_default(),
+    })
+}
+
+/// Lets the first replica die at one of its writes, the Lease aside. Returns how many writes there were.
+fn crash_at(world: &World, at: Option<usize>, fault: Fault) -> Arc<AtomicUsize> {
+    let writes = Arc::new(AtomicUsize::new(0));
+    let counted = writes.clone();
+    world.server.on_request(move |request: &RequestInfo| {
+        let counts = request.user == "replica-1" && request.verb.writes() && request.key.plural != "leases";
+        if counts && at == Some(counted.fetch_add(1, Ordering::SeqCst)) { fault.clone() } else { Fault::None }
+    });
+    writes
+}
+
+async fn bad_run(at: Option<usize>, fault: Fault) -> (Value, usize) {
+    let world = World::new();
+    let writes = crash_at(&world, at, fault);
+    let _first = world.start("replica-1");
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let _second = world.start("replica-2");
+    world.members.harm_above(2);
+    world.apply(&rollout("pooling"));
+    restored(&world, "pooling").await;
+    world.check();
+    world.check_quiet().await;
+    (end_state(&world), writes.load(Ordering::SeqCst))
+}
+
+async fn good_run(at: Option<usize>, fault: Fault) -> (Value, usize) {
+    let world = World::new();
+    let writes = crash_at(&world, at, fault);
+    let _first = world.start("replica-1");
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let _second = world.start("replica-2");
+    world.apply(&rollout("pooling"));
+    world.until_reason("pooling", "Settled").await;
+    world.check();
+    world.check_quiet().await;
+    (end_state(&world), writes.load(Ordering::SeqCst))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_run_ends_the_same_wherever_the_leader_dies() {
+    let (expected, writes) = bad_run(None, Fault::None).await;
+    assert!(writes > 10, "{writes} writes");
+    for at in 0..writes {
+        for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::LoseResponse] {
+            let (end, _) = bad_run(Some(at), fault.clone()).await;
+            assert_eq!(end, expected, "{fault:?} at write {at}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_run_ends_the_same_wherever_the_leader_dies() {
+    let (expected, writes) = good_run(None, Fault::None).await;
+    assert!(writes > 10, "{writes} writes");
+    for at in 0..writes {
+        for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::LoseResponse] {
+            let (end, _) = good_run(Some(at), fault.clone()).await;
+            assert_eq!(end, expected, "{fault:?} at write {at}");
+        }
+    }
+}

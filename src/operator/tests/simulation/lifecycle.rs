@@ -1,0 +1,156 @@
+//! Runs without a breach, from the first stage to the next rollout on the same fleet.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde_json::json;
+
+use crate::world::{CONFIG_MAP, World, rollout};
+
+#[tokio::test(start_paused = true)]
+async fn a_harmless_optimization_reaches_everybody_and_is_settled() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until_reason("pooling", "Settled").await;
+
+    assert_eq!(world.optimized(), 10);
+    assert_eq!(world.displaced(), Vec::<String>::new());
+    assert_eq!(world.marks(), Vec::new());
+    assert_eq!(
+        world.history("pooling"),
+        ["RunStarted", "StageStarted", "StageStarted", "Watching", "Settling", "Settled"]
+    );
+    let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap();
+    assert_eq!(
+        map["metadata"]["annotations"]["optimization.qudag.io/settled"],
+        r#"{"network.pool.enabled":true,"network.pool.max":100}"#
+    );
+    world.check();
+    world.check_quiet().await;
+    assert_eq!(world.rollout("pooling").unwrap().metadata.finalizers.unwrap_or_default(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settled_rollout_that_is_deleted_leaves_its_values() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until_reason("pooling", "Settled").await;
+    world.delete("pooling").await;
+    world.until("deleted", |world| world.rollout("pooling").is_none()).await;
+    world.check_quiet().await;
+    assert_eq!(world.optimized(), 10);
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unfinished_rollout_that_is_deleted_restores_first() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until("half the fleet optimized", |world| world.optimized() >= 4).await;
+    world.delete("pooling").await;
+    world.until("deleted", |world| world.rollout("pooling").is_none()).await;
+    assert_eq!(world.optimized(), 0);
+    assert_eq!(world.displaced(), Vec::<String>::new());
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_rollout_builds_on_what_is_settled() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until_reason("pooling", "Settled").await;
+    let mut second = rollout("cache");
+    second["spec"]["optimizations"] = json!([{"name": "connection_pooling", "settings": [
+        {"path": "dns.cache", "optimized": true, "baseline": false},
+    ]}]);
+    world.apply(&second);
+    world.until_reason("cache", "Settled").await;
+    let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap();
+    let settled = map["metadata"]["annotations"]["optimization.qudag.io/settled"].as_str().unwrap();
+    assert_eq!(settled, r#"{"dns.cache":true,"network.pool.enabled":true,"network.pool.max":100}"#);
+    assert_eq!(world.displaced(), Vec::<String>::new());
+    world.check();
+    world.check_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_rollout_waits_for_the_first_and_ends_its_watch() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    let mut first = rollout("pooling");
+    first["spec"]["watchAfter"] = json!("24h");
+    world.apply(&first);
+    world.until("staging", |world| world.optimized() >= 1).await;
+    let mut second = rollout("cache");
+    second["spec"]["optimizations"] = json!([{"name": "connection_pooling", "settings": [
+        {"path": "dns.cache", "optimized": true, "baseline": false},
+    ]}]);
+    world.apply(&second);
+    world.until_reason("cache", "FleetBusy").await;
+    world.until_reason("pooling", "Settled").await;
+    world.until_reason("cache", "Settled").await;
+    world.check();
+    world.check_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_joins_a_settled_fleet_gets_the_settled_values() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until_reason("pooling", "Settled").await;
+    let joined = world.fleet.add();
+    world.until("the joiner optimized", |world| world.members.is_optimized(&joined)).await;
+    world.check();
+    world.check_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_joins_mid_stage_stays_baseline_in_that_stage() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    let mut slow = rollout("pooling");
+    slow["spec"]["stages"] = json!([{"name": "half", "percent": 50, "bake": "60s"}]);
+    world.apply(&slow);
+    world.until("half", |world| world.optimized() == 4).await;
+    for _ in 0..4 {
+        world.fleet.add();
+    }
+    world.until_reason("pooling", "Watching").await;
+    assert_eq!(world.optimized(), 4);
+    world.until_reason("pooling", "Settled").await;
+    assert_eq!(world.optimized(), 14);
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_run_holds_and_goes_on() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until("canary", |world| world.optimized() == 1).await;
+    world.edit("pooling", |spec| spec["paused"] = json!(true));
+    world.until_reason("pooling", "Paused").await;
+    tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+    assert_eq!(world.optimized(), 1);
+    world.edit("pooling", |spec| spec["paused"] = json!(false));
+    world.until_reason("pooling", "Settled").await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_never_promotes() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until("canary", |world| world.optimized() == 1).await;
+    world.until_reason("pooling", "Baking").await;
+    world.members.silence(|_| true);
+    tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+    assert_eq!((world.optimized(), world.reason("pooling").as_str()), (1, "AwaitingMeasurements"));
+    world.members.silence(|_| false);
+    world.until_reason("pooling", "Settled").await;
+    world.check();
+}

@@ -1,0 +1,10 @@
+//! The whole operator, unchanged, over an in-memory API server and a simulated fleet, on a paused clock.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod crashes;
+mod laws;
+mod lifecycle;
+mod members;
+mod retreat;
+mod standby;
+mod world;

@@ -1,0 +1,123 @@
+//! What the members' processes do and report.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use cluster::metrics::Scraper;
+use domain::{needs::Target, series::Series};
+use futures::future::BoxFuture;
+use sim::Fleet;
+use tokio::time::{Instant, sleep};
+
+/// Requests per second of each member.
+const LOAD: f64 = 50.0;
+/// Share of errors of a healthy member.
+const HEALTHY: f64 = 0.001;
+const SCRAPE: Duration = Duration::from_millis(5);
+
+/// How the members behave.
+pub struct Members {
+    fleet: Fleet,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Share of errors, given whether the member is optimized.
+    errors: Option<Arc<dyn Fn(&str, bool) -> f64 + Send + Sync>>,
+    /// Members that answer no scrape.
+    silent: Option<Arc<dyn Fn(&str) -> bool + Send + Sync>>,
+    processes: BTreeMap<String, Counters>,
+}
+
+struct Counters {
+    at: Instant,
+    requests: f64,
+    errors: f64,
+}
+
+impl Members {
+    pub fn new(fleet: Fleet) -> Self {
+        Self { fleet, state: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// From now on, `errors` says the share of errors of a member, given whether it is optimized.
+    pub fn fail(&self, errors: impl Fn(&str, bool) -> f64 + Send + Sync + 'static) {
+        self.lock().errors = Some(Arc::new(errors));
+    }
+
+    /// Optimized members fail half of their requests.
+    pub fn harm(&self) {
+        self.fail(|_, optimized| if optimized { 0.5 } else { HEALTHY });
+    }
+
+    /// Optimized members fail half of their requests once there are at least `many` of them: the second stage hurts.
+    pub fn harm_above(&self, many: usize) {
+        let fleet = self.fleet.clone();
+        self.fail(move |_, optimized| {
+            let all = fleet.members().into_iter().filter(|member| is_optimized(&fleet, member)).count();
+            if optimized && all >= many { 0.5 } else { HEALTHY }
+        });
+    }
+
+    /// From now on, these members answer no scrape.
+    pub fn silence(&self, silent: impl Fn(&str) -> bool + Send + Sync + 'static) {
+        self.lock().silent = Some(Arc::new(silent));
+    }
+
+    /// Whether the process of a member runs with the pool on.
+    pub fn is_optimized(&self, member: &str) -> bool {
+        is_optimized(&self.fleet, member)
+    }
+
+    fn read(&self, target: &Target) -> Result<Vec<Series>, String> {
+        let mut state = self.lock();
+        if state.silent.as_ref().is_some_and(|silent| silent(&target.member)) {
+            return Err(format!("{} does not answer", target.member));
+        }
+        let optimized = self.is_optimized(&target.member);
+        let share = state.errors.as_ref().map_or(HEALTHY, |errors| errors(&target.member, optimized));
+        let now = Instant::now();
+        let process =
+            state.processes.entry(target.pod.clone()).or_insert(Counters { at: now, requests: 0.0, errors: 0.0 });
+        let requests = now.duration_since(process.at).as_secs_f64() * LOAD;
+        process.at = now;
+        process.requests += requests;
+        process.errors += requests * share;
+        let series = |name: &str, labels: &[(&str, &str)], value| Series {
+            name: name.to_owned(),
+            labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            value,
+        };
+        Ok(vec![
+            series("requests_total", &[], process.requests),
+            series("errors_total", &[], process.errors),
+            series("optimization_enabled", &[("optimization", "connection_pooling")], f64::from(u8::from(optimized))),
+        ])
+    }
+}
+
+fn is_optimized(fleet: &Fleet, member: &str) -> bool {
+    fleet.file(member, &format!("{member}.toml")).is_some_and(|file| file.contains("enabled = true"))
+}
+
+impl Scraper for Members {
+    fn scrape<'a>(
+        &'a self,
+        target: &'a Target,
+        _: &'a str,
+        _: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Series>, String>> {
+        Box::pin(async move {
+            sleep(SCRAPE).await;
+            self.read(target)
+        })
+    }
+}

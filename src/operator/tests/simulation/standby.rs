@@ -1,0 +1,84 @@
+//! Two replicas.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Service;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    retreat::restored,
+    world::{World, rollout},
+};
+
+fn narrowed(world: &World) -> bool {
+    world.object::<Service>("qudag-node").unwrap()["spec"]["selector"].get("optimization.qudag.io/cohort").is_some()
+}
+
+async fn baking(world: &World) {
+    world.apply(&rollout("pooling"));
+    world.until("half the fleet", |world| world.optimized() == 4).await;
+    world.until_reason("pooling", "Baking").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_takes_traffic_away_when_the_leader_dies_at_the_breach() {
+    let world = World::new();
+    let leader = world.start("replica-1");
+    sleep(Duration::from_millis(500)).await;
+    let _standby = world.start("replica-2");
+    baking(&world).await;
+    world.members.harm();
+    world.kill(leader);
+    let began = Instant::now();
+    world.until("rerouted", narrowed).await;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    restored(&world, "pooling").await;
+    world.check();
+    world.check_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_leader_acts_first_and_the_standby_adds_nothing() {
+    let world = World::new();
+    let _leader = world.start("replica-1");
+    sleep(Duration::from_millis(500)).await;
+    let _standby = world.start("replica-2");
+    baking(&world).await;
+    world.members.harm();
+    restored(&world, "pooling").await;
+    let of_standby =
+        world.server.writes().iter().filter(|write| write.user == "replica-2" && write.key.plural != "leases").count();
+    assert_eq!(of_standby, 0);
+    assert_eq!(world.history("pooling").iter().filter(|reason| *reason == "Catastrophe").count(), 1);
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_that_hears_nobody_does_nothing() {
+    let world = World::new();
+    let _leader = world.start("replica-1");
+    sleep(Duration::from_millis(500)).await;
+    let _standby = world.start("replica-2");
+    baking(&world).await;
+    world.server.cut("replica-1");
+    world.members.silence(|_| true);
+    sleep(Duration::from_secs(60)).await;
+    assert!(!narrowed(&world));
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_is_told_to_stop_hands_over_at_once() {
+    let world = World::new();
+    let leader = world.start("replica-1");
+    sleep(Duration::from_millis(500)).await;
+    let _standby = world.start("replica-2");
+    baking(&world).await;
+    leader.stop().await;
+    let began = Instant::now();
+    let writes = world.writes().len();
+    world.edit("pooling", |spec| spec["paused"] = serde_json::json!(true));
+    world.until("the next leader writes", |world| world.writes().len() > writes).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    world.check();
+}

@@ -1,0 +1,269 @@
+//! A cluster with a fleet, and replicas of the operator in it.
+
+use std::{sync::Arc, time::Duration};
+
+use api::{OptimizationRollout, OptimizationRolloutStatus};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use operator::{Dependencies, options::Standby, telemetry::Telemetry};
+use serde_json::{Value, json};
+use sim::{ApiServer, Fleet, FleetSpec, Key};
+use tokio::{
+    sync::oneshot,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+use crate::{laws, members::Members};
+
+pub const NAMESPACE: &str = "qudag";
+pub const CONFIG_MAP: &str = "qudag-optimizations";
+/// More than any run here takes.
+const LONGEST: Duration = Duration::from_secs(1800);
+
+/// A cluster with one fleet.
+pub struct World {
+    pub server: ApiServer,
+    pub fleet: Fleet,
+    pub members: Arc<Members>,
+}
+
+/// A replica of the operator that runs.
+pub struct Replica {
+    name: String,
+    shutdown: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), String>>,
+}
+
+impl World {
+    /// Ten members, whose optimization harms nobody, and the laws on watch.
+    pub fn new() -> Self {
+        let server = ApiServer::new();
+        let fleet = Fleet::start(&server, FleetSpec::default());
+        let members = Arc::new(Members::new(fleet.clone()));
+        Self { server, fleet, members }
+    }
+
+    /// Starts a replica.
+    pub fn start(&self, name: &str) -> Replica {
+        let (shutdown, stopped) = oneshot::channel::<()>();
+        let clock = self.server.clock();
+        let dependencies = Dependencies {
+            client: self.server.client_as(name),
+            scraper: self.members.clone(),
+            clock: Arc::new(move || clock.now()),
+            replica: name.to_owned(),
+            namespace: "optimization-operator".to_owned(),
+            namespaces: vec![NAMESPACE.to_owned()],
+            standby: Standby::Observe,
+            telemetry: Arc::new(Telemetry::default()),
+        };
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        let task = tokio::spawn(operator::run(dependencies, stopped));
+        Replica { name: name.to_owned(), shutdown: Some(shutdown), task }
+    }
+
+    /// Ends a replica as `kill -9` does.
+    pub fn kill(&self, replica: Replica) {
+        self.server.cut(&replica.name);
+        replica.task.abort();
+    }
+
+    pub fn apply(&self, rollout: &Value) {
+        self.server.put(rollout.clone());
+    }
+
+    /// Changes a rollout's spec as a person would, which is a new generation.
+    pub fn edit(&self, name: &str, edit: impl FnOnce(&mut Value)) {
+        self.server.edit(&key(name), |rollout| {
+            edit(&mut rollout["spec"]);
+            rollout["metadata"]["generation"] = json!(rollout["metadata"]["generation"].as_i64().unwrap_or(1) + 1);
+        });
+    }
+
+    pub async fn delete(&self, name: &str) {
+        let rollouts: kube::Api<OptimizationRollout> =
+            kube::Api::namespaced(self.server.client_as("person"), NAMESPACE);
+        rollouts.delete(name, &kube::api::DeleteParams::default()).await.unwrap();
+    }
+
+    pub fn rollout(&self, name: &str) -> Option<OptimizationRollout> {
+        self.server.object(&key(name)).map(|object| serde_json::from_value(object).unwrap())
+    }
+
+    pub fn status(&self, name: &str) -> OptimizationRolloutStatus {
+        self.rollout(name).and_then(|rollout| rollout.status).unwrap_or_default()
+    }
+
+    /// The summary's reason.
+    pub fn reason(&self, name: &str) -> String {
+        self.status(name).summary.map(|summary| summary.reason).unwrap_or_default()
+    }
+
+    /// Reasons of the transitions, in order.
+    pub fn history(&self, name: &str) -> Vec<String> {
+        self.status(name).history.iter().map(|transition| transition.reason.to_string()).collect()
+    }
+
+    /// Waits until something holds.
+    ///
+    /// # Panics
+    /// When it does not hold in half an hour; with the story.
+    pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let began = Instant::now();
+        while !holds(self) {
+            assert!(began.elapsed() < LONGEST, "never {what}:\n{}", self.story());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn until_reason(&self, name: &str, reason: &str) {
+        self.until(&format!("{name} {reason}"), |world| world.reason(name) == reason).await;
+    }
+
+    /// Members whose process reads the optimized values now.
+    pub fn optimized(&self) -> usize {
+        self.fleet.members().iter().filter(|member| self.members.is_optimized(member)).count()
+    }
+
+    pub fn object<K: kube::Resource<DynamicType = ()>>(&self, name: &str) -> Option<Value> {
+        self.server.object(&Key::of::<K>(NAMESPACE, name))
+    }
+
+    /// Pods that are out of traffic or labelled as optimized, and Services that are narrowed.
+    pub fn displaced(&self) -> Vec<String> {
+        let mut displaced: Vec<String> = self
+            .server
+            .objects("pods")
+            .iter()
+            .filter(|pod| {
+                let labels = &pod["metadata"]["labels"];
+                labels["optimization.qudag.io/serving"] != "true"
+                    || labels["optimization.qudag.io/cohort"] != "baseline"
+            })
+            .map(|pod| pod["metadata"]["name"].to_string())
+            .collect();
+        let service = self.object::<Service>("qudag-node").unwrap();
+        if service["spec"]["selector"].get("optimization.qudag.io/cohort").is_some() {
+            displaced.push("qudag-node".to_owned());
+        }
+        displaced
+    }
+
+    /// Retreat marks of all objects.
+    pub fn marks(&self) -> Vec<(String, String)> {
+        ["pods", "services", "configmaps", "optimizationrollouts"]
+            .iter()
+            .flat_map(|plural| self.server.objects(plural))
+            .filter_map(|object| {
+                let mark = object["metadata"]["annotations"]["optimization.qudag.io/retreat"].as_str()?;
+                Some((object["metadata"]["name"].as_str()?.to_owned(), mark.to_owned()))
+            })
+            .collect()
+    }
+
+    /// Every law holds over everything that was written, and the server was asked for nothing that it does not know.
+    pub fn check(&self) {
+        assert_eq!(self.server.unsupported(), Vec::<String>::new());
+        let violations = laws::violations(&self.server.writes());
+        assert!(violations.is_empty(), "{violations:#?}\n{}", self.story());
+    }
+
+    /// Nothing but the Lease is written any more.
+    pub async fn check_quiet(&self) {
+        sleep(Duration::from_secs(30)).await;
+        let before = self.writes();
+        sleep(Duration::from_secs(120)).await;
+        let since = self.writes().split_off(before.len());
+        assert!(since.is_empty(), "writes when nothing happens: {since:#?}");
+    }
+
+    /// Writes of the operator, without those of the Lease and of events, as text.
+    pub fn writes(&self) -> Vec<String> {
+        let kept = self.server.writes().into_iter();
+        kept.filter(|write| !matches!(write.key.plural.as_str(), "leases" | "events"))
+            .map(|write| {
+                format!(
+                    "{:?} {} {:?} {}/{} {:?} {} {}",
+                    write.at,
+                    write.user,
+                    write.verb,
+                    write.key.plural,
+                    write.key.name,
+                    write.subresource,
+                    write.code,
+                    write.body
+                )
+            })
+            .collect()
+    }
+
+    fn story(&self) -> String {
+        let rollouts = self.server.objects("optimizationrollouts");
+        let statuses: Vec<String> = rollouts
+            .iter()
+            .map(|rollout| format!("{}: {:#}", rollout["metadata"]["name"], rollout["status"]))
+            .collect();
+        let maps = self.object::<ConfigMap>(CONFIG_MAP);
+        let pods: Vec<String> = self
+            .server
+            .objects("pods")
+            .iter()
+            .map(|pod| {
+                format!("{} {} {}", pod["metadata"]["name"], pod["metadata"]["labels"], pod["metadata"]["annotations"])
+            })
+            .collect();
+        let writes = self.writes();
+        let last = writes.iter().skip(writes.len().saturating_sub(60)).cloned().collect::<Vec<_>>().join("\n");
+        format!("{}\n{maps:#?}\n{}\nlast writes:\n{last}", statuses.join("\n"), pods.join("\n"))
+    }
+
+    pub fn pod_labels(&self, pod: &str) -> Value {
+        self.object::<Pod>(pod).map(|pod| pod["metadata"]["labels"].clone()).unwrap_or_default()
+    }
+}
+
+impl Replica {
+    /// Ends a replica as SIGTERM does.
+    pub async fn stop(mut self) {
+        drop(self.shutdown.take());
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+pub fn key(name: &str) -> Key {
+    Key::of::<OptimizationRollout>(NAMESPACE, name)
+}
+
+/// A rollout of connection pooling in three stages, judged by errors.
+pub fn rollout(name: &str) -> Value {
+    json!({
+        "apiVersion": "optimization.qudag.io/v1alpha1", "kind": "OptimizationRollout",
+        "metadata": {"name": name, "namespace": NAMESPACE, "generation": 1},
+        "spec": {
+            "fleet": {
+                "selector": {"matchLabels": {"app": "qudag-node"}},
+                "config": {"rendered": {"name": CONFIG_MAP, "key": "{member}.toml"}, "format": "Toml"},
+                "acknowledgement": {"metric": "optimization_enabled"},
+            },
+            "optimizations": [{"name": "connection_pooling", "settings": [
+                {"path": "network.pool.enabled", "optimized": true, "baseline": false},
+                {"path": "network.pool.max", "optimized": 100},
+            ]}],
+            "stages": [
+                {"name": "canary", "percent": 10, "bake": "20s"},
+                {"name": "half", "percent": 50, "bake": "20s"},
+                {"name": "full", "percent": 100, "bake": "20s"},
+            ],
+            "holdoutPercent": 20,
+            "metrics": {"interval": "2s", "source": {"pods": {"port": "metrics"}}},
+            "indicators": [{
+                "name": "errors", "max": "1%",
+                "metric": {"ratio": {"numerator": "errors_total", "denominator": "requests_total"}},
+            }],
+            "traffic": {"services": [{"name": "qudag-node"}]},
+            "watchAfter": "30s",
+        },
+    })
+}
