@@ -100,6 +100,7 @@ fn targets(pass: &Pass<'_>) -> Vec<Target> {
         let count = match standing.cohort() {
             Some(Cohort::Optimized | Cohort::Returning) => &mut optimized,
             Some(Cohort::Baseline | Cohort::Holdout) => &mut others,
+            None if standing.is_stray() => &mut optimized,
             None => continue,
         };
         let pod = &standing.member.pod;

@@ -81,6 +81,8 @@ impl<'p> Back<'p> {
                 Some(Cohort::Optimized) => away.push(standing),
                 Some(Cohort::Returning) if standing.acknowledgement.is_done() => back += 1,
                 Some(Cohort::Returning) => away.push(standing),
+                None if standing.is_stray() && standing.acknowledgement.is_done() => back += 1,
+                None if standing.is_stray() => away.push(standing),
                 Some(Cohort::Baseline | Cohort::Holdout) | None => {}
             }
         }
@@ -185,6 +187,10 @@ impl<'p> Back<'p> {
                 message: format!("{}; {}", cause.message, self.restored_message()),
             };
         }
+        if let Some(problem) = pass.seen.problems.first() {
+            let message = format!("{}; {}; still optimized: {names}", cause.message, problem.message);
+            return State { kind: Kind::Stalled, reason: problem.reason, message };
+        }
         if overdue {
             let message = format!(
                 "{}; settings are back, but {names} did not acknowledge within {}s; look at their pods",
@@ -236,7 +242,8 @@ fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Withdraw> {
     let baseline = rendering::file(&pass.spec.fleet.config, &pass.settings.baseline).unwrap_or_default();
     items.extend(back.away.iter().filter_map(|standing| {
         let pod = &standing.member.pod;
-        let touch = touch_due(pod, baseline.as_deref(), pass.seen.now)?;
+        let file = if standing.is_stray() { standing.file } else { baseline.as_deref() };
+        let touch = touch_due(pod, file, pass.seen.now)?;
         let after = standing.shard.map_or_else(String::new, |shard| shard.name.clone());
         Some(Withdraw::Touch(TouchPod { pod: target(pod), touch, after }))
     }));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::OptimizationRolloutSpec;
+use api::{OptimizationRolloutSpec, names::cohort};
 
 use crate::{
     acknowledgement::Acknowledgement,
@@ -43,6 +43,12 @@ impl Standing<'_> {
     #[must_use]
     pub fn cohort(&self) -> Option<Cohort> {
         self.entry.map(|entry| entry.cohort)
+    }
+
+    /// Whether its pod was switched although no record says so: somebody deleted the ConfigMap.
+    #[must_use]
+    pub fn is_stray(&self) -> bool {
+        self.entry.is_none() && self.member.pod.cohort.as_deref() == Some(cohort::OPTIMIZED)
     }
 
     /// Whether its file changed in this run and it has not acknowledged it.
