@@ -98,7 +98,8 @@ impl World {
 
     /// The summary's reason.
     pub fn reason(&self, name: &str) -> String {
-        self.status(name).summary.map(|summary| summary.reason).unwrap_or_default()
+        let rollout = self.server.object(&key(name)).unwrap_or_default();
+        rollout["status"]["summary"]["reason"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Reasons of the transitions, in order.
@@ -114,7 +115,7 @@ impl World {
         let began = Instant::now();
         while !holds(self) {
             assert!(began.elapsed() < LONGEST, "never {what}:\n{}", self.story());
-            sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(100)).await;
         }
     }
 
