@@ -1,0 +1,128 @@
+//! The load on a fleet: each request on a connection of its own, as new clients come.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use serde::Serialize;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::{Mutex, Semaphore},
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+
+/// Requests under way at once; more are not started.
+const CONCURRENT: usize = 512;
+/// A request that has not been answered by then has failed.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Flags of the load.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Address of the fleet's Service
+    #[arg(long)]
+    target: SocketAddr,
+    /// Requests per second
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    rate: u32,
+    /// Seconds until it ends
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=7200))]
+    duration: u64,
+}
+
+/// What was answered so far.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    requests: u64,
+    /// Answers of status 500.
+    failed: u64,
+    /// Requests without an answer.
+    lost: u64,
+    members: BTreeMap<String, Answers>,
+}
+
+/// What one member answered.
+#[derive(Debug, Default, Serialize)]
+struct Answers {
+    requests: u64,
+    failed: u64,
+    /// When a request to it was sent last, in milliseconds since 1970.
+    last_sent: u64,
+}
+
+/// Sends requests and prints one line of JSON each second.
+///
+/// # Errors
+/// Never for a request that fails: that is counted.
+pub async fn run(options: Options) -> Result<(), String> {
+    let report = Arc::new(Mutex::new(Report::default()));
+    let slots = Arc::new(Semaphore::new(CONCURRENT));
+    let end = Instant::now() + Duration::from_secs(options.duration);
+    let mut ticks = interval(Duration::from_secs(1) / options.rate);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut printed = Instant::now();
+    while Instant::now() < end {
+        ticks.tick().await;
+        if let Ok(slot) = slots.clone().try_acquire_owned() {
+            let report = report.clone();
+            tokio::spawn(async move {
+                let sent = now();
+                let answer = timeout(DEADLINE, ask(options.target)).await.unwrap_or(None);
+                report.lock().await.take(answer, sent);
+                drop(slot);
+            });
+        }
+        if printed.elapsed() >= Duration::from_secs(1) {
+            printed = Instant::now();
+            print(&*report.lock().await)?;
+        }
+    }
+    // Those under way.
+    let _ = timeout(DEADLINE, slots.acquire_many(u32::try_from(CONCURRENT).unwrap_or(u32::MAX))).await;
+    print(&*report.lock().await)
+}
+
+fn print(report: &Report) -> Result<(), String> {
+    println!("{}", serde_json::to_string(report).map_err(|error| error.to_string())?);
+    Ok(())
+}
+
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One request on a new connection: whether it succeeded, and which member answered.
+async fn ask(target: SocketAddr) -> Option<(bool, String)> {
+    let mut connection = TcpStream::connect(target).await.ok()?;
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: fleet\r\nConnection: close\r\n\r\n").await.ok()?;
+    let mut answer = String::new();
+    connection.take(4096).read_to_string(&mut answer).await.ok()?;
+    read(&answer)
+}
+
+/// Status and member of an answer; `None` for one that is none.
+fn read(answer: &str) -> Option<(bool, String)> {
+    let (head, member) = answer.split_once("\r\n\r\n")?;
+    let status = head.split_ascii_whitespace().nth(1)?;
+    Some((status == "200", member.trim().to_owned()))
+}
+
+impl Report {
+    fn take(&mut self, answer: Option<(bool, String)>, sent: u64) {
+        self.requests += 1;
+        let Some((ok, member)) = answer else {
+            self.lost += 1;
+            return;
+        };
+        let answers = self.members.entry(member).or_default();
+        answers.requests += 1;
+        answers.last_sent = answers.last_sent.max(sent);
+        if !ok {
+            answers.failed += 1;
+            self.failed += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

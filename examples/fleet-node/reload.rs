@@ -1,0 +1,72 @@
+//! Settings that follow their files.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{fs, sync::watch, time::interval};
+
+use crate::{metrics::Metrics, settings::Settings};
+
+/// How often the files are read. A mounted ConfigMap changes by the swap of a symbolic link above the file, which a
+/// watch on the file itself misses; reading a few hundred bytes again is cheaper than getting that right.
+const PERIOD: Duration = Duration::from_millis(100);
+
+/// Where the settings of a member are.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Read first; it may be missing.
+    pub base: PathBuf,
+    /// Laid over it; it may be missing.
+    pub overlay: PathBuf,
+}
+
+impl Files {
+    /// The settings in the files now.
+    async fn read(&self) -> Result<Settings, String> {
+        Settings::read(&text(&self.base).await?, &text(&self.overlay).await?)
+    }
+}
+
+async fn text(path: &Path) -> Result<String, String> {
+    match fs::read_to_string(path).await {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    }
+}
+
+/// Follows the files for ever. Files that cannot be used leave the settings as they were.
+pub async fn follow(files: Files, settings: watch::Sender<Settings>, metrics: Arc<Metrics>) {
+    let mut ticks = interval(PERIOD);
+    let mut complaint = None;
+    loop {
+        ticks.tick().await;
+        match files.read().await {
+            Ok(next) => {
+                complaint = None;
+                settings.send_if_modified(|current| {
+                    let changed = *current != next;
+                    if changed {
+                        println!("runs now with {next:?}");
+                        metrics.runs(&next);
+                        *current = next;
+                    }
+                    changed
+                });
+            }
+            Err(error) => {
+                if complaint.as_ref() != Some(&error) {
+                    eprintln!("the settings stay as they were: {error}");
+                    metrics.config_error();
+                }
+                complaint = Some(error);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
