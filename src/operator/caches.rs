@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use api::names::ROLLOUT_LABEL;
 use cluster::observe::{Namespace, SERVICE_NAME_LABEL, pod, shard};
-use futures::{StreamExt, channel::mpsc::UnboundedSender};
+use futures::{Stream, StreamExt, channel::mpsc::UnboundedSender};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Node, Pod, Service},
     discovery::v1::EndpointSlice,
@@ -21,20 +21,36 @@ use kube_runtime::{
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
-use crate::reconcile::Guarded;
+use crate::{reconcile::Guarded, synchronization::Synchronization};
 
 /// Seconds after which a watch is opened anew. A connection that a load balancer dropped in silence is noticed then.
 pub const WATCH_TIMEOUT: u32 = 60;
 
 type Wake = UnboundedSender<ObjectRef<Guarded>>;
 
+/// The rollouts, and the stream of those that were touched, which drives the store.
+pub fn rollouts(
+    client: &Client,
+    synchronization: &Synchronization,
+) -> (Store<Guarded>, impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static) {
+    let (store, writer) = reflector::store();
+    let config = watcher::Config::default().timeout(WATCH_TIMEOUT);
+    let answered = synchronization.watch();
+    let events = watcher(Api::all(client.clone()), config).default_backoff().reflect(writer).inspect(answered);
+    (store, events.touched_objects())
+}
+
 /// Watches the metadata of all Nodes.
-pub fn nodes(client: &Client, tasks: &mut JoinSet<()>) -> Store<PartialObjectMeta<Node>> {
+pub fn nodes(
+    client: &Client,
+    synchronization: &Synchronization,
+    tasks: &mut JoinSet<()>,
+) -> Store<PartialObjectMeta<Node>> {
     let prune = |node: &mut PartialObjectMeta<Node>| {
         node.metadata.managed_fields = None;
         node.metadata.annotations = None;
     };
-    watch(Api::all(client.clone()), "", prune, |_| {}, tasks)
+    watch(Api::all(client.clone()), "", prune, |_| {}, synchronization, tasks)
 }
 
 /// Watches everything that matters in one namespace.
@@ -43,6 +59,7 @@ pub fn namespace(
     namespace: &str,
     rollouts: &Store<Guarded>,
     wake: &Wake,
+    synchronization: &Synchronization,
     tasks: &mut JoinSet<()>,
 ) -> Namespace {
     Namespace {
@@ -54,6 +71,7 @@ pub fn namespace(
                 let selector = Selector::try_from(rollout.spec.fleet.selector.clone());
                 selector.is_ok_and(|selector| selector.matches(pod.labels()))
             }),
+            synchronization,
             tasks,
         ),
         services: watch(
@@ -61,6 +79,7 @@ pub fn namespace(
             "",
             unmanaged,
             waker(namespace, rollouts, wake, |service: &Service, rollout| routes_by(rollout, &service.name_any())),
+            synchronization,
             tasks,
         ),
         config_maps: watch(
@@ -70,6 +89,7 @@ pub fn namespace(
             waker(namespace, rollouts, wake, |map: &ConfigMap, rollout| {
                 shard::index(&rollout.spec.fleet.config, &map.name_any()).is_some()
             }),
+            synchronization,
             tasks,
         ),
         endpoint_slices: watch(
@@ -79,6 +99,7 @@ pub fn namespace(
             waker(namespace, rollouts, wake, |slice: &EndpointSlice, rollout| {
                 slice.labels().get(SERVICE_NAME_LABEL).is_some_and(|service| routes_by(rollout, service))
             }),
+            synchronization,
             tasks,
         ),
     }
@@ -115,6 +136,7 @@ fn watch<K>(
     labels: &str,
     prune: impl Fn(&mut K) + Send + 'static,
     changed: impl Fn(&K) + Send + 'static,
+    synchronization: &Synchronization,
     tasks: &mut JoinSet<()>,
 ) -> Store<K>
 where
@@ -122,7 +144,8 @@ where
 {
     let (store, writer) = reflector::store();
     let config = watcher::Config::default().timeout(WATCH_TIMEOUT).labels(labels);
-    let events = watcher(api, config).default_backoff().modify(prune).reflect(writer).touched_objects();
+    let events = watcher(api, config).default_backoff().modify(prune).reflect(writer);
+    let events = events.inspect(synchronization.watch()).touched_objects();
     tasks.spawn(async move {
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {

@@ -8,12 +8,12 @@ use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 use cluster::{execute::Writer, metrics::Scraper, observe::World};
 use futures::{StreamExt, channel::mpsc};
 use jiff::Timestamp;
-use kube::{Api, Client};
-use kube_runtime::{Controller, controller, watcher};
+use kube::Client;
+use kube_runtime::{Controller, controller};
 use tokio::{task::JoinSet, time::Instant};
 
 use options::Standby;
-use reconcile::{Context, Guarded};
+use reconcile::Context;
 
 pub mod caches;
 pub mod election;
@@ -23,6 +23,7 @@ pub mod reconcile;
 pub mod sampler;
 pub mod server;
 pub mod standby;
+pub mod synchronization;
 pub mod telemetry;
 
 /// Passes that are under way at once.
@@ -59,19 +60,19 @@ pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> 
     let Dependencies { client, scraper, clock, replica, namespace, namespaces, standby, telemetry } = dependencies;
     let (wake, woken) = mpsc::unbounded();
     let mut tasks = JoinSet::new();
-    let config = watcher::Config::default().timeout(caches::WATCH_TIMEOUT);
-    let controller = Controller::new(Api::<Guarded>::all(client.clone()), config);
-    let rollouts = controller.store();
-    let nodes = caches::nodes(&client, &mut tasks);
+    let synchronization = synchronization::Synchronization::default();
+    let (rollouts, changes) = caches::rollouts(&client, &synchronization);
+    let nodes = caches::nodes(&client, &synchronization, &mut tasks);
     let namespaces: BTreeMap<_, _> = namespaces
         .into_iter()
         .map(|namespace| {
-            let caches = caches::namespace(&client, &namespace, &rollouts, &wake, &mut tasks);
+            let caches = caches::namespace(&client, &namespace, &rollouts, &wake, &synchronization, &mut tasks);
             (namespace, caches)
         })
         .collect();
     let leadership = election::Leadership::new(Instant::now());
     let context = Arc::new(Context {
+        synchronization,
         world: World { rollouts: rollouts.clone(), nodes },
         namespaces,
         writer: Writer::new(client.clone()),
@@ -105,11 +106,11 @@ pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> 
     });
     let ready = context.clone();
     tasks.spawn(async move {
-        ready.synchronized().await;
+        ready.synchronization.complete().await;
         ready.telemetry.set_ready();
         std::future::pending().await
     });
-    let passes = controller
+    let passes = Controller::for_stream(changes, rollouts)
         .with_config(controller::Config::default().concurrency(CONCURRENT_PASSES))
         .reconcile_on(woken)
         .run(reconcile::reconcile, reconcile::on_error, context.clone())

@@ -18,7 +18,10 @@ use kube::{Client, ResourceExt, core::DeserializeGuard};
 use kube_runtime::{controller::Action, reflector::ObjectRef};
 use tokio::time::Instant;
 
-use crate::{election::Leadership, memory::Memory, options::Standby, sampler::Samplers, standby, telemetry::Telemetry};
+use crate::{
+    election::Leadership, memory::Memory, options::Standby, sampler::Samplers, standby,
+    synchronization::Synchronization, telemetry::Telemetry,
+};
 
 /// A rollout that may not parse: one malformed object must not blind us for all others.
 pub type Guarded = DeserializeGuard<OptimizationRollout>;
@@ -47,6 +50,8 @@ impl fmt::Display for Key {
 
 /// Everything that passes share.
 pub struct Context {
+    /// Whether what is watched has been seen.
+    pub synchronization: Synchronization,
     /// Watched objects of the cluster.
     pub world: World,
     /// Watched objects by namespace.
@@ -77,19 +82,6 @@ impl Context {
         let exists = |key: &Key| self.world.rollouts.get(&ObjectRef::new(&key.name).within(&key.namespace)).is_some();
         self.samplers.retain(exists);
         self.memory.retain(exists);
-    }
-
-    /// Waits until every watch has been answered once.
-    pub async fn synchronized(&self) {
-        // A store whose writer is gone never gets ready; the process ends then anyway.
-        let _ = self.world.rollouts.wait_until_ready().await;
-        let _ = self.world.nodes.wait_until_ready().await;
-        for namespace in self.namespaces.values() {
-            let _ = namespace.pods.wait_until_ready().await;
-            let _ = namespace.services.wait_until_ready().await;
-            let _ = namespace.config_maps.wait_until_ready().await;
-            let _ = namespace.endpoint_slices.wait_until_ready().await;
-        }
     }
 
     async fn observe(&self, key: &Key, rollout: &OptimizationRollout) -> Result<Observation, WriteError> {
@@ -202,7 +194,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
             return Ok(Action::await_change());
         }
     };
-    context.synchronized().await;
+    context.synchronization.complete().await;
     let key = Key { namespace: rollout.namespace().unwrap_or_default(), name: rollout.name_any() };
     let seen = context.observe(&key, rollout).await?;
     let leads = context.leadership.may_advance();

@@ -82,3 +82,15 @@ async fn a_replica_that_is_told_to_stop_hands_over_at_once() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     world.check();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_says_that_it_is_ready_with_and_without_rollouts() {
+    let world = World::new();
+    let first = world.start("replica-1");
+    sleep(Duration::from_secs(5)).await;
+    assert!(first.telemetry.is_ready());
+    world.apply(&rollout("pooling"));
+    let second = world.start("replica-2");
+    sleep(Duration::from_secs(5)).await;
+    assert!(second.telemetry.is_ready());
+}

@@ -30,6 +30,7 @@ pub struct World {
 /// A replica of the operator that runs.
 pub struct Replica {
     name: String,
+    pub telemetry: Arc<Telemetry>,
     shutdown: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), String>>,
 }
@@ -47,6 +48,7 @@ impl World {
     pub fn start(&self, name: &str) -> Replica {
         let (shutdown, stopped) = oneshot::channel::<()>();
         let clock = self.server.clock();
+        let telemetry = Arc::new(Telemetry::default());
         let dependencies = Dependencies {
             client: self.server.client_as(name),
             scraper: self.members.clone(),
@@ -55,13 +57,13 @@ impl World {
             namespace: "optimization-operator".to_owned(),
             namespaces: vec![NAMESPACE.to_owned()],
             standby: Standby::Observe,
-            telemetry: Arc::new(Telemetry::default()),
+            telemetry: telemetry.clone(),
         };
         let stopped = async {
             let _ = stopped.await;
         };
         let task = tokio::spawn(operator::run(dependencies, stopped));
-        Replica { name: name.to_owned(), shutdown: Some(shutdown), task }
+        Replica { name: name.to_owned(), telemetry, shutdown: Some(shutdown), task }
     }
 
     /// Ends a replica as `kill -9` does.
