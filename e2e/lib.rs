@@ -1,1 +1,6 @@
-//! End to end: scenarios, measurements and the demo, against a real cluster.
+//! End to end: the demo, against a real cluster.
+
+pub mod fleet;
+pub mod load;
+pub mod outcome;
+pub mod rollout;

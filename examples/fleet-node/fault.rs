@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::settings::{OPTIMIZATIONS, Settings};
 
 /// Kept connections beyond which the upstream refuses half of all requests.
-pub const UPSTREAM_LIMIT: u32 = 500;
+pub const UPSTREAM_LIMIT: u64 = 500;
+/// Connections that a pool opens in a second, up to its maximum: one that is too large hurts only after a while.
+const OPENED_PER_SECOND: u64 = 25;
 
 /// Faults; each by a flag or an environment variable, so that a pod template can ask for them.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
@@ -46,8 +48,9 @@ pub struct Active {
 }
 
 impl Faults {
-    /// What acts with these settings. A pool that is too large for the upstream fails without being told to.
-    pub fn active(&self, settings: &Settings) -> Active {
+    /// What acts with these settings, so long after they came. A pool that is too large for the upstream fails without
+    /// being told to.
+    pub fn active(&self, settings: &Settings, age: Duration) -> Active {
         let on = match &self.when {
             Some(optimization) => settings.is_on(optimization),
             None => OPTIMIZATIONS.iter().any(|optimization| settings.is_on(optimization)),
@@ -64,7 +67,7 @@ impl Faults {
             Active::default()
         };
         let pool = &settings.network.pool;
-        if pool.enabled && pool.max > UPSTREAM_LIMIT {
+        if pool.enabled && u64::from(pool.max).min(age.as_secs() * OPENED_PER_SECOND) > UPSTREAM_LIMIT {
             active.errors = active.errors.max(50);
         }
         active

@@ -37,6 +37,12 @@ struct Report {
     failed: u64,
     /// Requests without an answer.
     lost: u64,
+    /// When the first that failed was sent, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_failed: Option<u64>,
+    /// When the last that failed was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failed: Option<u64>,
     members: BTreeMap<String, Answers>,
 }
 
@@ -120,6 +126,8 @@ impl Report {
         if !ok {
             answers.failed += 1;
             self.failed += 1;
+            self.first_failed = Some(self.first_failed.map_or(sent, |first| first.min(sent)));
+            self.last_failed = self.last_failed.max(Some(sent));
         }
     }
 }

@@ -6,13 +6,33 @@ use std::{
     time::Duration,
 };
 
-use tokio::{fs, sync::watch, time::interval};
+use tokio::{
+    fs,
+    sync::watch,
+    time::{Instant, interval},
+};
 
 use crate::{metrics::Metrics, settings::Settings};
 
 /// How often the files are read. A mounted ConfigMap changes by the swap of a symbolic link above the file, which a
 /// watch on the file itself misses; reading a few hundred bytes again is cheaper than getting that right.
 const PERIOD: Duration = Duration::from_millis(100);
+
+/// The settings in use.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// What they are.
+    pub settings: Settings,
+    /// When they came.
+    pub since: Instant,
+}
+
+impl Running {
+    /// Settings that come now.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, since: Instant::now() }
+    }
+}
 
 /// Where the settings of a member are.
 #[derive(Clone, Debug)]
@@ -39,7 +59,7 @@ async fn text(path: &Path) -> Result<String, String> {
 }
 
 /// Follows the files for ever. Files that cannot be used leave the settings as they were.
-pub async fn follow(files: Files, settings: watch::Sender<Settings>, metrics: Arc<Metrics>) {
+pub async fn follow(files: Files, running: watch::Sender<Running>, metrics: Arc<Metrics>) {
     let mut ticks = interval(PERIOD);
     let mut complaint = None;
     loop {
@@ -47,12 +67,12 @@ pub async fn follow(files: Files, settings: watch::Sender<Settings>, metrics: Ar
         match files.read().await {
             Ok(next) => {
                 complaint = None;
-                settings.send_if_modified(|current| {
-                    let changed = *current != next;
+                running.send_if_modified(|current| {
+                    let changed = current.settings != next;
                     if changed {
                         println!("runs now with {next:?}");
                         metrics.runs(&next);
-                        *current = next;
+                        *current = Running::new(next);
                     }
                     changed
                 });

@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     fault::{Active, Faults},
     metrics::Metrics,
-    reload::{self, Files},
+    reload::{self, Files, Running},
     request::{self, Buffers},
     settings::Settings,
 };
@@ -51,7 +51,7 @@ pub struct Options {
 /// What requests share.
 struct Member {
     name: String,
-    settings: watch::Receiver<Settings>,
+    running: watch::Receiver<Running>,
     faults: Faults,
     metrics: Arc<Metrics>,
     buffers: Mutex<Buffers>,
@@ -59,8 +59,11 @@ struct Member {
 }
 
 impl Member {
-    fn faults(&self) -> Active {
-        self.faults.active(&self.settings.borrow())
+    /// The settings in use, and the faults that act with them now.
+    fn state(&self) -> (Settings, Active) {
+        let Running { settings, since } = self.running.borrow().clone();
+        let faults = self.faults.active(&settings, since.elapsed());
+        (settings, faults)
     }
 }
 
@@ -70,13 +73,13 @@ impl Member {
 /// When an address is taken, or a socket fails.
 pub async fn run(options: Options) -> Result<(), String> {
     let metrics = Arc::new(Metrics::new());
-    let (sender, settings) = watch::channel(Settings::default());
+    let (sender, running) = watch::channel(Running::new(Settings::default()));
     metrics.runs(&Settings::default());
     let files = Files { base: options.base, overlay: options.overlays.join(format!("{}.toml", options.member)) };
     tokio::spawn(reload::follow(files, sender, metrics.clone()));
     let member = Arc::new(Member {
         name: options.member,
-        settings,
+        running,
         faults: options.faults,
         metrics,
         buffers: Mutex::default(),
@@ -101,15 +104,15 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
 
 async fn answer(State(member): State<Arc<Member>>) -> impl IntoResponse {
     let began = Instant::now();
-    let settings = member.settings.borrow().clone();
+    let (settings, faults) = member.state();
     let number = member.requests.fetch_add(1, Ordering::Relaxed);
-    let ok = request::serve(number, &settings, &member.faults.active(&settings), &member.buffers).await;
+    let ok = request::serve(number, &settings, &faults, &member.buffers).await;
     member.metrics.answered(ok, began.elapsed());
     (if ok { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }, member.name.clone())
 }
 
 async fn report(State(member): State<Arc<Member>>) -> impl IntoResponse {
-    if member.faults().silence {
+    if member.state().1.silence {
         return (StatusCode::SERVICE_UNAVAILABLE, String::new());
     }
     (StatusCode::OK, member.metrics.text())
@@ -121,7 +124,7 @@ async fn suffer(member: Arc<Member>) {
     let mut crash_since = None;
     loop {
         sleep(Duration::from_secs(1)).await;
-        let faults = member.faults();
+        let (_, faults) = member.state();
         if faults.leak > 0 {
             // Written, so that the memory is really taken.
             lost.push(vec![1; faults.leak * 1024 * 1024]);

@@ -2,6 +2,7 @@ use rstest::rstest;
 
 use super::*;
 
+const LATER: Duration = Duration::from_secs(60);
 const POOL: &str = "network.pool.enabled = true\n";
 
 #[rstest]
@@ -18,7 +19,7 @@ fn a_fault_acts_only_while_its_optimization_is_on(
     #[case] errors: u8,
 ) {
     let faults = Faults { when: when.map(str::to_owned), errors: 30, ..Faults::default() };
-    assert_eq!(faults.active(&Settings::read("", overlay).unwrap()).errors, errors);
+    assert_eq!(faults.active(&Settings::read("", overlay).unwrap(), LATER).errors, errors);
 }
 
 #[test]
@@ -32,6 +33,15 @@ fn all_faults_act_together() {
         crash: Some(Duration::from_secs(4)),
         silence: true,
     };
-    assert_eq!(faults.active(&on), expected);
-    assert_eq!(faults.active(&Settings::default()), Active::default());
+    assert_eq!(faults.active(&on, LATER), expected);
+    assert_eq!(faults.active(&Settings::default(), LATER), Active::default());
+}
+
+#[rstest]
+#[case::at_first(0, 0)]
+#[case::at_the_limit(20, 0)]
+#[case::beyond_it(21, 50)]
+fn a_pool_that_is_too_large_hurts_once_it_has_filled(#[case] seconds: u64, #[case] errors: u8) {
+    let settings = Settings::read("", "network.pool.enabled = true\nnetwork.pool.max = 1000\n").unwrap();
+    assert_eq!(Faults::default().active(&settings, Duration::from_secs(seconds)).errors, errors);
 }

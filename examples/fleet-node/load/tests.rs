@@ -16,8 +16,10 @@ fn requests_without_an_answer_are_lost_and_not_failed() {
     let mut report = Report::default();
     report.take(Some((true, "a".to_owned())), 5);
     report.take(Some((false, "a".to_owned())), 4);
+    report.take(Some((false, "b".to_owned())), 3);
     report.take(None, 6);
-    assert_eq!((report.requests, report.failed, report.lost), (3, 1, 1));
+    assert_eq!((report.requests, report.failed, report.lost), (4, 2, 1));
+    assert_eq!((report.first_failed, report.last_failed), (Some(3), Some(4)));
     let answers = &report.members["a"];
     assert_eq!((answers.requests, answers.failed, answers.last_sent), (2, 1, 5));
 }

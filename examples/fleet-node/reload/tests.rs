@@ -23,12 +23,12 @@ async fn settings_follow_a_mounted_configmap_and_survive_a_broken_one() {
     let volume = tempfile::tempdir().unwrap();
     let files = Files { base: volume.path().join("base.toml"), overlay: volume.path().join("node-0.toml") };
     let metrics = Arc::new(Metrics::new());
-    let (sender, mut settings) = watch::channel(Settings::default());
+    let (sender, mut running) = watch::channel(Running::new(Settings::default()));
     let following = tokio::spawn(follow(files, sender, metrics.clone()));
     let long = Duration::from_secs(20);
 
     project(volume.path(), "..1", "network.pool.enabled = true\n");
-    timeout(long, settings.wait_for(|settings| settings.network.pool.enabled)).await.unwrap().unwrap();
+    timeout(long, running.wait_for(|running| running.settings.network.pool.enabled)).await.unwrap().unwrap();
 
     project(volume.path(), "..2", "network.pool.enabled =");
     let complained = async {
@@ -37,9 +37,9 @@ async fn settings_follow_a_mounted_configmap_and_survive_a_broken_one() {
         }
     };
     timeout(long, complained).await.unwrap();
-    assert!(settings.borrow().network.pool.enabled, "a broken file changes nothing");
+    assert!(running.borrow().settings.network.pool.enabled, "a broken file changes nothing");
 
     project(volume.path(), "..3", "network.pool.enabled = false\n");
-    timeout(long, settings.wait_for(|settings| !settings.network.pool.enabled)).await.unwrap().unwrap();
+    timeout(long, running.wait_for(|running| !running.settings.network.pool.enabled)).await.unwrap().unwrap();
     following.abort();
 }

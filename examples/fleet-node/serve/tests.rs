@@ -1,10 +1,10 @@
 use super::*;
 
 fn member(overlay: &str, faults: Faults) -> Arc<Member> {
-    let (_, settings) = watch::channel(Settings::read("", overlay).unwrap());
+    let (_, running) = watch::channel(Running::new(Settings::read("", overlay).unwrap()));
     Arc::new(Member {
         name: "node-0".to_owned(),
-        settings,
+        running,
         faults,
         metrics: Arc::new(Metrics::new()),
         buffers: Mutex::default(),
