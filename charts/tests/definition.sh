@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# The definition of the kind, and rollouts that it takes and refuses.
+
+accepted "namespace for the fleet" kubectl create namespace qudag
+accepted "install" helm install optimization-operator "$chart" --namespace optimization-operator --create-namespace \
+	--set 'namespaces={qudag}'
+accepted "definition is served" kubectl wait --for condition=Established --timeout 30s \
+	crd/optimizationrollouts.optimization.qudag.io
+accepted "definition is small enough for kubectl apply" kubectl apply --dry-run=server --filename crds/
+for rollout in examples/rollouts/*.yaml; do
+	accepted "$rollout" kubectl apply --dry-run=server --filename "$rollout"
+done
+accepted "examples/fleet-node/fleet.yaml" kubectl apply --filename examples/fleet-node/fleet.yaml --dry-run=server
+accepted "explain says the unit" bash -c "kubectl explain optimizationrollout.spec.stages.bake | grep -q 30m"
+
+# A rollout with one thing changed by jq-like replacement of a line.
+changed() { sed "$1" examples/rollouts/dns-cache.yaml | kubectl apply --dry-run=server --filename -; }
+while IFS='|' read -r name edit words; do
+	refused "rollout: $name" "$words" changed "$edit"
+done <<'TABLE'
+percent beyond 100|s/percent: 100/percent: 101/|spec.stages[2].percent
+percentages that fall|s/percent: 100/percent: 20/|percent
+key without {member}|s/{member}.toml/member.toml/|must contain {member}
+indicator without a limit|/max: 1%/d|set
+quantile outside of (0,1)|s/quantile: "0.95"/quantile: "1.5"/|quantile
+format against key|s/format: Toml/format: Env/|contradicts format Env
+no fleet|/selector:/,/qudag-node/d|spec.fleet.selector
+a field that does not exist|s/watchAfter: 10s/watchUntil: 10s/|unknown field "spec.watchUntil"
+TABLE

@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# What RBAC lets the operator's account do at all.
+
+# can VERB RESOURCE[/SUBRESOURCE] NAMESPACE
+can() {
+	local subresource=()
+	[[ $2 != */* ]] || subresource=(--subresource "${2#*/}")
+	operator auth can-i "$1" "${2%/*}" "${subresource[@]}" --namespace "$3" | grep -qx yes
+}
+cannot() { ! can "$@"; }
+while read -r verb resource namespace; do
+	accepted "may $verb $resource in $namespace" can "$verb" "$resource" "$namespace"
+done <<'TABLE'
+patch pods qudag
+patch services qudag
+create configmaps qudag
+watch endpointslices.discovery.k8s.io qudag
+create pods/eviction qudag
+patch optimizationrollouts/status qudag
+create leases.coordination.k8s.io optimization-operator
+TABLE
+while read -r verb resource namespace; do
+	accepted "may not $verb $resource in $namespace" cannot "$verb" "$resource" "$namespace"
+done <<'TABLE'
+get secrets qudag
+patch pods default
+patch services kube-system
+create configmaps default
+delete pods qudag
+create pods/exec qudag
+update deployments.apps qudag
+get secrets optimization-operator
+TABLE
