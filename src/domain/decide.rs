@@ -80,6 +80,3 @@ fn notice(reason: Reason, message: &str) -> Notice {
     );
     Notice { reason, message: message.to_owned(), warning }
 }
-
-#[cfg(test)]
-mod tests;

@@ -11,13 +11,16 @@ const MOST_SERIES: usize = 50_000;
 /// What separates the parts of a line.
 const BLANKS: [char; 2] = [' ', '\t'];
 
+/// Labels by name, in the order of the line, unescaped.
+type Labels<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
 /// One sample line. Timestamps and exemplars are left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series<'a> {
     /// Name of the sample as written, so with `_total`, `_bucket`, `_sum` or `_count`.
     pub name: Cow<'a, str>,
     /// Labels in the order of the line, unescaped; no name stands twice.
-    pub labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    pub labels: Labels<'a>,
     /// The value; may be NaN or infinite.
     pub value: f64,
 }

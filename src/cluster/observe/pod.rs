@@ -90,7 +90,7 @@ fn mounts(spec: &PodSpec, config_map: &str) -> bool {
 }
 
 fn projects(volume: &Volume, config_map: &str) -> bool {
-    let direct = volume.config_map.as_ref().is_some_and(|source| source.name == config_map);
+    let direct = volume.config_map.as_ref().is_some_and(|source| source.name == config_map && source.items.is_none());
     let sources = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
     direct
         || sources

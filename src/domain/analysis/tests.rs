@@ -1,1 +1,225 @@
+use std::collections::BTreeSet;
 
+use serde_json::json;
+
+use super::*;
+
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Looks at four members, two of them optimized, judged by errors of at most 1 % in two of three looks.
+struct Watch {
+    history: History,
+    at: Duration,
+}
+
+fn sampling(indicator: serde_json::Value) -> Sampling {
+    Sampling {
+        run: "run-1".to_owned(),
+        bake: Timestamp::UNIX_EPOCH,
+        covered: Duration::ZERO,
+        counting: true,
+        interval: EVERY,
+        endpoint: Some("/metrics".to_owned()),
+        indicators: vec![serde_json::from_value(indicator).unwrap()],
+        acknowledgement: Acknowledgement {
+            metric: Some("enabled".to_owned()),
+            timer: None,
+            ..Acknowledgement::default()
+        },
+        targets: Vec::new(),
+        optimized: BTreeSet::from(["o1".to_owned(), "o2".to_owned()]),
+    }
+}
+
+fn errors() -> serde_json::Value {
+    json!({
+        "name": "errors", "max": "1%", "window": "6s",
+        "metric": {"ratio": {"numerator": "errors_total", "denominator": "requests_total"}},
+    })
+}
+
+fn scrape(member: &str, values: Option<&[(&str, f64)]>) -> Scrape {
+    let series = values.map(|values| {
+        let series = |(name, value): &(&str, f64)| Series {
+            name: (*name).to_owned(),
+            labels: if *name == "enabled" { vec![("optimization".to_owned(), "pool".to_owned())] } else { Vec::new() },
+            value: *value,
+        };
+        values.iter().map(series).collect()
+    });
+    Scrape { member: member.to_owned(), pod: format!("{member}-uid"), series }
+}
+
+impl Watch {
+    fn new(indicator: serde_json::Value) -> Self {
+        Self { history: History::new(sampling(indicator), Duration::ZERO), at: Duration::ZERO }
+    }
+
+    /// Looks `count` times at counters that grow by 100 requests a look, with these errors.
+    fn look(&mut self, count: u32, optimized: f64, baseline: f64) -> &Measurements {
+        for _ in 0..count {
+            let looks = self.at.as_secs_f64() / EVERY.as_secs_f64();
+            let values = |share: f64| vec![("requests_total", 100.0 * looks), ("errors_total", 100.0 * looks * share)];
+            let (sick, well) = (values(optimized), values(baseline));
+            let scrapes = vec![
+                scrape("o1", Some(&sick)),
+                scrape("o2", Some(&sick)),
+                scrape("b1", Some(&well)),
+                scrape("b2", Some(&well)),
+            ];
+            self.take(scrapes);
+        }
+        self.history.measurements()
+    }
+
+    fn take(&mut self, scrapes: Vec<Scrape>) {
+        self.history.look(Look { at: self.at, now: Timestamp::UNIX_EPOCH, scrapes });
+        self.at += EVERY;
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.history.measurements().indicators[0].verdict
+    }
+}
+
+#[test]
+fn healthy_looks_pass_and_their_time_counts() {
+    let mut watch = Watch::new(errors());
+    assert!(!watch.look(1, 0.0, 0.0).passing, "one scrape tells no growth");
+    let measured = watch.look(5, 0.0, 0.0);
+    assert!(measured.passing && measured.breach.is_none());
+    assert_eq!(measured.covered, EVERY * 5);
+}
+
+#[test]
+fn a_limit_is_breached_after_two_looks_beyond_it_and_not_after_one() {
+    let mut watch = Watch::new(errors());
+    assert!(watch.look(2, 0.05, 0.0).breach.is_none());
+    let breach = watch.look(1, 0.05, 0.0).breach.clone().unwrap();
+    assert_eq!((breach.reason, breach.indicator.as_str(), breach.worst.len()), (Reason::LimitBreached, "errors", 2));
+    assert!(breach.message.contains("5% is above max 1%"), "{}", breach.message);
+}
+
+#[test]
+fn an_observed_indicator_says_so_and_breaches_nothing() {
+    let mut indicator = errors();
+    indicator["mode"] = json!("Observe");
+    let mut watch = Watch::new(indicator);
+    assert!(watch.look(6, 0.05, 0.0).breach.is_none());
+    assert_eq!(watch.verdict(), Verdict::Breach);
+}
+
+#[test]
+fn a_look_without_answers_never_passes_and_its_time_does_not_count() {
+    let mut watch = Watch::new(errors());
+    let before = watch.look(4, 0.0, 0.0).covered;
+    for _ in 0..5 {
+        watch.take(["o1", "o2", "b1", "b2"].map(|member| scrape(member, None)).into());
+    }
+    let measured = watch.history.measurements();
+    assert_eq!((measured.passing, measured.covered), (false, before));
+    assert_eq!(measured.silent_for, EVERY * 5);
+    assert_eq!(watch.verdict(), Verdict::Inconclusive);
+}
+
+#[test]
+fn half_of_the_optimized_members_without_data_is_enough_and_fewer_is_not() {
+    for (answering, expected) in [(1, Verdict::Pass), (0, Verdict::Inconclusive)] {
+        let mut watch = Watch::new(errors());
+        for look in 0..4 {
+            let values = [("requests_total", f64::from(look) * 100.0), ("errors_total", 0.0)];
+            let values = Some(values.as_slice());
+            watch.take(vec![
+                scrape("o1", values.filter(|_| answering > 0)),
+                scrape("o2", None),
+                scrape("b1", values),
+                scrape("b2", values),
+            ]);
+        }
+        assert_eq!(watch.verdict(), expected, "{answering}");
+    }
+}
+
+#[test]
+fn a_counter_that_nobody_exposes_is_no_zero() {
+    let mut watch = Watch::new(errors());
+    for look in 0..4 {
+        let values = [("requests_total", f64::from(look) * 100.0)];
+        watch.take(["o1", "o2", "b1", "b2"].map(|member| scrape(member, Some(&values))).into());
+    }
+    assert_eq!(watch.verdict(), Verdict::Inconclusive);
+}
+
+#[test]
+fn no_requests_are_no_pass() {
+    let mut watch = Watch::new(errors());
+    for _ in 0..4 {
+        let values = [("requests_total", 7.0), ("errors_total", 0.0)];
+        watch.take(["o1", "o2", "b1", "b2"].map(|member| scrape(member, Some(&values))).into());
+    }
+    assert_eq!(watch.verdict(), Verdict::Inconclusive);
+}
+
+#[test]
+fn a_relative_limit_compares_with_the_baseline_of_the_same_looks() {
+    let indicator = json!({
+        "name": "errors", "maxIncrease": "10%", "window": "6s",
+        "metric": {"ratio": {"numerator": "errors_total", "denominator": "requests_total"}},
+    });
+    let mut watch = Watch::new(indicator.clone());
+    assert!(watch.look(6, 0.2, 0.2).breach.is_none(), "both suffer alike");
+    let mut watch = Watch::new(indicator);
+    assert!(watch.look(6, 0.24, 0.2).breach.is_some());
+}
+
+#[test]
+fn what_a_member_did_before_its_switch_says_nothing_of_it_after() {
+    let mut before = sampling(errors());
+    before.optimized.clear();
+    let mut watch = Watch { history: History::new(before, Duration::ZERO), at: Duration::ZERO };
+    watch.look(3, 0.5, 0.0);
+    watch.history.follow(sampling(errors()), watch.at);
+    let measured = watch.look(1, 0.5, 0.0);
+    assert!(measured.breach.is_none() && !measured.passing, "{measured:?}");
+}
+
+#[test]
+fn a_new_stage_starts_the_bake_anew_and_a_restart_of_the_operator_does_not() {
+    let mut watch = Watch::new(errors());
+    watch.look(5, 0.0, 0.0);
+    let mut next = sampling(errors());
+    next.bake = Timestamp::from_second(100).unwrap();
+    watch.history.follow(next.clone(), watch.at);
+    assert_eq!(watch.history.measurements().covered, Duration::ZERO);
+    next.covered = Duration::from_secs(40);
+    let resumed = History::new(next, Duration::ZERO);
+    assert_eq!(resumed.measurements().covered, Duration::from_secs(40));
+}
+
+#[test]
+fn looks_that_were_missed_count_for_two_intervals_at_most() {
+    let mut watch = Watch::new(errors());
+    let before = watch.look(4, 0.0, 0.0).covered;
+    watch.at += EVERY * 100;
+    assert_eq!(watch.look(1, 0.0, 0.0).covered, before + EVERY * 2);
+}
+
+#[test]
+fn a_breach_stays_when_the_plan_is_edited_in_the_same_run() {
+    let mut watch = Watch::new(errors());
+    assert!(watch.look(4, 0.05, 0.0).breach.is_some());
+    let mut looser = errors();
+    looser["max"] = json!("50%");
+    watch.history.follow(sampling(looser), watch.at);
+    assert!(watch.history.measurements().breach.is_some());
+}
+
+#[test]
+fn members_report_which_optimizations_are_on() {
+    let mut watch = Watch::new(errors());
+    watch.take(vec![scrape("o1", Some(&[("enabled", 1.0)])), scrape("o2", Some(&[("enabled", 0.0)]))]);
+    let reports = &watch.history.measurements().reports;
+    assert_eq!(reports["o1"].enabled, BTreeMap::from([("pool".to_owned(), true)]));
+    assert_eq!(reports["o2"].enabled, BTreeMap::from([("pool".to_owned(), false)]));
+    assert_eq!(reports["o1"].pod, "o1-uid");
+}

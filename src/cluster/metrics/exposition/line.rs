@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{BLANKS, Series};
+use super::{BLANKS, Labels, Series};
 
 const MOST_LABELS: usize = 64;
 const LONGEST_ECHO: usize = 40;
@@ -72,8 +72,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn labels(&mut self) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, String> {
-        let mut labels: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
+    fn labels(&mut self) -> Result<Labels<'a>, String> {
+        let mut labels: Labels<'a> = Vec::new();
         loop {
             self.skip_blanks();
             if self.eat('}') {

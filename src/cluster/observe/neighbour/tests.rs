@@ -1,1 +1,84 @@
+use rstest::rstest;
+use serde_json::{Value, json};
 
+use super::*;
+
+fn rollout(name: &str, map: &str, labels: &Value, status: &Value) -> OptimizationRollout {
+    serde_json::from_value(json!({
+        "apiVersion": "optimization.qudag.io/v1alpha1", "kind": "OptimizationRollout",
+        "metadata": {"name": name, "namespace": "fleet", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {
+            "fleet": {
+                "selector": {"matchLabels": labels},
+                "config": {"rendered": {"name": map, "key": "{member}.toml"}},
+            },
+            "optimizations": [{"name": "a", "settings": [{"path": "a", "optimized": true}]}],
+            "stages": [{"name": "full", "percent": 100, "bake": "1m"}],
+        },
+        "status": status,
+    }))
+    .unwrap()
+}
+
+fn neighbours(other: OptimizationRollout) -> Vec<Neighbour> {
+    let own = rollout("own", "settings", &json!({"app": "x"}), &json!({}));
+    let all = [own.clone(), other].map(|rollout| Arc::new(DeserializeGuard(Ok(rollout))));
+    find(&all, &own)
+}
+
+#[rstest]
+#[case::same_map("settings", json!({"app": "y"}), true)]
+#[case::same_labels("other", json!({"app": "x"}), true)]
+#[case::more_labels("other", json!({"app": "x", "tier": "1"}), true)]
+#[case::contradicting_labels("other", json!({"app": "y"}), false)]
+#[case::nothing_in_common("other", json!({"tier": "1"}), false)]
+fn rollouts_that_could_meet_on_a_member_are_neighbours(
+    #[case] map: &str,
+    #[case] labels: Value,
+    #[case] expected: bool,
+) {
+    assert_eq!(!neighbours(rollout("other", map, &labels, &json!({}))).is_empty(), expected);
+}
+
+fn run(facts: &[&str]) -> Value {
+    let mut run = json!({
+        "id": "r-1", "plan": "r", "attempt": 1, "seed": "r-1", "eligible": 1, "holdout": 0,
+        "startedAt": "2026-01-01T00:00:00Z",
+    });
+    for fact in facts {
+        run[*fact] = json!("2026-01-01T01:00:00Z");
+    }
+    run
+}
+
+#[rstest]
+#[case::no_run(json!({}), false, false)]
+#[case::staging(json!({"run": run(&[])}), true, false)]
+#[case::watching(json!({"run": run(&["succeededAt"])}), true, true)]
+#[case::settling(json!({"run": run(&["succeededAt", "settlingAt"])}), true, false)]
+#[case::settled(json!({"run": run(&["succeededAt", "settlingAt", "settledAt"])}), false, false)]
+#[case::aborted_and_not_back(json!({"run": run(&["abortedAt"])}), true, false)]
+#[case::aborted_and_back(
+    json!({"run": run(&["abortedAt"]), "retreat": {
+        "reason": "LimitBreached", "message": "", "decidedAt": "2026-01-01T01:00:00Z",
+        "acknowledgedAt": "2026-01-01T01:00:00Z",
+    }}),
+    false,
+    false
+)]
+fn a_neighbour_is_unfinished_until_everybody_is_settled_or_back(
+    #[case] status: Value,
+    #[case] unfinished: bool,
+    #[case] watching: bool,
+) {
+    let neighbours = neighbours(rollout("other", "settings", &json!({"app": "x"}), &status));
+    assert_eq!((neighbours[0].unfinished, neighbours[0].watching), (unfinished, watching));
+}
+
+#[test]
+fn of_two_that_wait_the_older_claim_comes_first() {
+    let waiting = json!({"summary": {"stage": "-", "members": "0/1", "traffic": "-", "reason": "FleetBusy"}});
+    let by_name = |name| neighbours(rollout(name, "settings", &json!({"app": "x"}), &waiting))[0].waits_before_us;
+    assert!(by_name("a"), "created at the same time, so the name decides");
+    assert!(!by_name("z"));
+}

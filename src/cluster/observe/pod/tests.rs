@@ -1,1 +1,81 @@
+use rstest::rstest;
+use serde_json::{Value, json};
 
+use super::*;
+
+fn pod(value: Value) -> Pod {
+    serde_json::from_value(value).unwrap()
+}
+
+/// A pod with one volume and one mount.
+fn mounting(volume: Value, mount: Value) -> Pod {
+    let mut volume = volume;
+    volume["name"] = json!("v");
+    let mut mount = mount;
+    mount["name"] = json!("v");
+    mount["mountPath"] = json!("/etc/x");
+    pod(json!({"spec": {"containers": [{"name": "c", "volumeMounts": [mount]}], "volumes": [volume]}}))
+}
+
+#[rstest]
+#[case::as_a_directory(json!({"configMap": {"name": "settings"}}), json!({}), true)]
+#[case::projected(json!({"projected": {"sources": [{"configMap": {"name": "settings"}}]}}), json!({}), true)]
+#[case::sub_path(json!({"configMap": {"name": "settings"}}), json!({"subPath": "a.toml"}), false)]
+#[case::sub_path_expression(json!({"configMap": {"name": "settings"}}), json!({"subPathExpr": "$(X)"}), false)]
+#[case::another_map(json!({"configMap": {"name": "other"}}), json!({}), false)]
+#[case::chosen_keys(json!({"configMap": {"name": "settings", "items": [{"key": "a", "path": "a"}]}}), json!({}), false)]
+#[case::chosen_items(
+    json!({"projected": {"sources": [{"configMap": {"name": "settings", "items": [{"key": "a", "path": "a"}]}}]}}),
+    json!({}),
+    false
+)]
+fn only_a_mounted_directory_is_updated(#[case] volume: Value, #[case] mount: Value, #[case] expected: bool) {
+    let pod = mounting(volume, mount);
+    assert_eq!(mounts(pod.spec.as_ref().unwrap(), "settings"), expected);
+}
+
+#[rstest]
+#[case::running(json!({"status": {"phase": "Running"}}), true)]
+#[case::pending(json!({"status": {"phase": "Pending"}}), true)]
+#[case::ended(json!({"status": {"phase": "Succeeded"}}), false)]
+#[case::failed(json!({"status": {"phase": "Failed"}}), false)]
+#[case::going(json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}), false)]
+fn a_pod_that_ends_is_nobody(#[case] value: Value, #[case] expected: bool) {
+    assert_eq!(is_live(&pod(value)), expected);
+}
+
+#[test]
+fn a_member_is_its_pod_or_its_node() {
+    let pod = pod(json!({"metadata": {"name": "a-0"}, "spec": {"containers": [], "nodeName": "node-1"}}));
+    assert_eq!(member_name(&pod, Identity::Pod).as_deref(), Some("a-0"));
+    assert_eq!(member_name(&pod, Identity::Node).as_deref(), Some("node-1"));
+}
+
+#[test]
+fn pruning_keeps_what_decisions_look_at() {
+    let full = json!({
+        "metadata": {
+            "name": "a-0", "uid": "u", "labels": {"app": "x"},
+            "annotations": {"optimization.qudag.io/touched": "t", "big": "x"},
+            "managedFields": [{"manager": "kubelet"}],
+        },
+        "spec": {
+            "nodeName": "node-1",
+            "containers": [{
+                "name": "c", "image": "i", "env": [{"name": "A", "value": "b"}],
+                "ports": [{"name": "metrics", "containerPort": 9090}],
+                "volumeMounts": [{"name": "v", "mountPath": "/x"}],
+            }],
+            "volumes": [{"name": "v", "configMap": {"name": "settings"}}, {"name": "w", "emptyDir": {}}],
+        },
+        "status": {"podIP": "10.0.0.2"},
+    });
+    let mut pruned = pod(full);
+    prune(&mut pruned);
+    let spec = pruned.spec.as_ref().unwrap();
+    assert!(mounts(spec, "settings"));
+    assert_eq!(container_port(spec, "metrics"), Some(9090));
+    assert_eq!(spec.node_name.as_deref(), Some("node-1"));
+    assert_eq!(pruned.annotations().keys().collect::<Vec<_>>(), ["optimization.qudag.io/touched"]);
+    assert_eq!((spec.containers[0].image.as_deref(), spec.volumes.as_ref().unwrap().len()), (None, 1));
+}

@@ -1,0 +1,28 @@
+# The commands of this repository. Each builds what it needs and prints what it takes long over.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+
+.PHONY: help test demo cluster cluster-down shell crds
+
+help: ## List the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+test: ## All tests: unit, simulation, control plane, and end to end on a real cluster
+	@e2e/test
+
+demo: ## A good and a bad rollout on a real cluster with live traffic
+	@e2e/demo
+
+cluster: ## Start a real Kubernetes of one node; see e2e/cluster/README.md
+	@e2e/cluster/cluster up
+
+cluster-down: ## End it and leave nothing of it
+	@e2e/cluster/cluster down
+
+shell: ## A shell inside the cluster, where pods and Services can be reached
+	@e2e/cluster/cluster shell
+
+crds: ## Generate the definitions of our kinds
+	@cargo run --quiet --locked --package api --example crds > crds/optimizationrollouts.yaml
+	@mkdir -p charts/optimization-operator/files/crds
+	@cp crds/*.yaml charts/optimization-operator/files/crds/
