@@ -52,6 +52,8 @@ pub enum Reason {
     Baking,
     /// The stage is watched, but measurements are missing or not sufficient.
     AwaitingMeasurements,
+    /// Optimized members are not ready; the stage does not end before they are.
+    MembersUnready,
     /// Measurements stayed away to the deadline and the rollout holds.
     Silence,
     /// Every stage has baked; the fleet is watched against the holdout.
@@ -62,8 +64,6 @@ pub enum Reason {
     Settled,
     /// `spec.paused` is set.
     Paused,
-    /// `spec.paused` was taken away.
-    Resumed,
     /// A stage was promoted by `spec.promoteThrough`.
     Promoted,
     /// An indicator was beyond its limit.
@@ -100,8 +100,6 @@ pub enum Reason {
     ConfigMapNotOwned,
     /// The ConfigMap is immutable.
     ConfigMapImmutable,
-    /// The rendered files do not fit.
-    ConfigTooLarge,
     /// A member's file or our record does not parse.
     ConfigUnreadable,
     /// Pods do not mount the ConfigMap as a directory.
@@ -124,8 +122,6 @@ pub enum Reason {
     InvalidSpec,
     /// The plan is accepted.
     Accepted,
-    /// The member runs the optimized values without us.
-    AlreadyOptimized,
     /// The member's Node has not the labels asked for.
     NodeNotSelected,
 }

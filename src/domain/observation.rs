@@ -57,6 +57,8 @@ pub struct Pod {
     pub metrics_port: Option<u16>,
     /// The condition Ready.
     pub ready: bool,
+    /// Since when it is not ready, while it is not.
+    pub unready_since: Option<Timestamp>,
     /// Value of the cohort label.
     pub cohort: Option<String>,
     /// Value of the serving label.

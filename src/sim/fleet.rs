@@ -161,7 +161,8 @@ impl Fleet {
 
     /// Makes a pod ready or unready.
     pub fn set_ready(&self, pod: &str, ready: bool) {
-        self.world.server.edit_if_present(&self.world.key(pod), |pod| pod::set_ready(pod, ready));
+        let now = self.world.server.timestamp();
+        self.world.server.edit_if_present(&self.world.key(pod), |pod| pod::set_ready(pod, ready, &now));
     }
 
     /// Removes a member for good.
@@ -215,9 +216,10 @@ impl World {
         let (world, started) = (self.clone(), pod.clone());
         tokio::spawn(async move {
             sleep(START).await;
+            let now = world.server.timestamp();
             world.server.edit_if_present(&world.key(text(&started, "/metadata/name")), |pod| {
                 if pod::start_of(pod) == pod::start_of(&started) {
-                    pod::set_ready(pod, true);
+                    pod::set_ready(pod, true, &now);
                 }
             });
         });

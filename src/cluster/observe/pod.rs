@@ -38,17 +38,16 @@ pub fn read(pod: &Pod, spec: &OptimizationRolloutSpec) -> observation::Pod {
     let port = spec.metrics.as_ref().map(|metrics| match &metrics.source {
         Source::Pods(source) => source.port.as_str(),
     });
+    let ready = status.conditions.unwrap_or_default().into_iter().find(|condition| condition.type_ == "Ready");
+    let is_ready = ready.as_ref().is_some_and(|ready| ready.status == "True");
     observation::Pod {
         name: pod.name_any(),
         uid: pod.uid().unwrap_or_default(),
         resource_version: pod.resource_version().unwrap_or_default(),
         ip: status.pod_ip.filter(|ip| !ip.is_empty()),
         metrics_port: pod.spec.as_ref().zip(port).and_then(|(spec, port)| container_port(spec, port)),
-        ready: status
-            .conditions
-            .unwrap_or_default()
-            .iter()
-            .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+        ready: is_ready,
+        unready_since: ready.filter(|_| !is_ready).and_then(|ready| ready.last_transition_time).map(|time| time.0),
         cohort: pod.labels().get(COHORT_LABEL).cloned(),
         serving: pod.labels().get(SERVING_LABEL).cloned(),
         mark: Mark::parse(annotation(RETREAT_ANNOTATION), annotation(RETREAT_REASON_ANNOTATION)),

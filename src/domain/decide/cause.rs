@@ -1,12 +1,16 @@
 //! Why a run has to be taken back.
 
+use std::time::Duration;
+
 use api::{metrics::SilenceAction, reason::Reason, rollout::DeletionPolicy};
 
 use super::pass::{Pass, Phase};
-use crate::{mark::Cause, observation::Breach, record::Cohort};
+use crate::{acknowledgement::elapsed, mark::Cause, observation::Breach, record::Cohort};
 
 /// Restarts after its own switch that make a member's crash a loop.
 const CRASH_LOOP: i32 = 2;
+/// How long a process that was switched may be unready before that counts.
+const UNREADY: Duration = Duration::from_secs(30);
 
 /// Why the current run has to be taken back now; `None` while it need not.
 #[must_use]
@@ -53,7 +57,8 @@ fn remembered(pass: &Pass<'_>) -> Cause {
     }
 }
 
-/// Crash loops and kills that optimized members had after their own switch, beyond what baseline members have.
+/// Crash loops, kills and unreadiness that optimized members had after their own switch, beyond what baseline members
+/// have.
 fn crashes(pass: &Pass<'_>) -> Option<Breach> {
     let (mut optimized, mut failing) = (0, Vec::new());
     let (mut others, mut others_failing) = (0, 0);
@@ -61,7 +66,10 @@ fn crashes(pass: &Pass<'_>) -> Option<Breach> {
         let (Some(entry), pod) = (standing.entry, &standing.member.pod) else { continue };
         let before = if entry.pod == pod.uid { entry.restarts } else { 0 };
         let restarts = pod.restarts - before;
-        let fails = restarts >= CRASH_LOOP || (restarts >= 1 && pod.killed);
+        // A process that started later may only be slow to get ready.
+        let unready = pod.unready_since.filter(|_| entry.pod == pod.uid);
+        let unready = unready.is_some_and(|since| elapsed(since, pass.seen.now) >= UNREADY);
+        let fails = unready || restarts >= CRASH_LOOP || (restarts >= 1 && pod.killed);
         match entry.cohort {
             Cohort::Optimized => {
                 optimized += 1;
@@ -84,10 +92,10 @@ fn crashes(pass: &Pass<'_>) -> Option<Breach> {
     let (restarts, worst) = failing.first()?;
     Some(Breach {
         reason: Reason::LimitBreached,
-        indicator: "restarts".to_owned(),
+        indicator: "health".to_owned(),
         message: format!(
-            "restarts: {} of {optimized} optimized members restarted or were killed after their switch ({worst} {restarts} \
-             times), against {others_failing} of {others} others",
+            "health: {} of {optimized} optimized members restarted, were killed or got unready after their switch \
+             ({worst}, {restarts} restarts), against {others_failing} of {others} others",
             failing.len()
         ),
         worst: failing.into_iter().map(|(_, name)| name).collect(),

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     cohort::{holdout, quota},
     plan::Advance,
+    record::Cohort,
     run::{judged_by, plan_id},
 };
 
@@ -201,6 +202,18 @@ fn bake(pass: &Pass<'_>) -> Intent {
     let passing = pass.measurements().is_some_and(|measurements| measurements.passing);
     if !passing || (covered < spec.bake.get() && !skipped) {
         return baking(pass, &format!("stage {}", current.name), covered, spec.bake);
+    }
+    let unready: Vec<&str> = pass
+        .roster
+        .in_cohort(Cohort::Optimized)
+        .filter(|standing| !standing.member.pod.ready)
+        .map(|standing| standing.member.name.as_str())
+        .collect();
+    if !unready.is_empty() {
+        let message = format!("stage {} has baked; {} not ready", current.name, stamp::listed(unready.into_iter()));
+        let mut intent = Intent::state(pass, Kind::Working, Reason::MembersUnready, message);
+        intent.advance = upkeep(pass);
+        return intent;
     }
     let next = index(current) + 1;
     let promoted = if skipped && covered < spec.bake.get() { Reason::Promoted } else { Reason::StageStarted };

@@ -61,12 +61,15 @@ pub(super) fn pod(spec: &FleetSpec, name: &str, ordinal: usize, ready: bool, now
             }],
         },
     });
-    set_ready(&mut pod, ready);
+    set_ready(&mut pod, ready, now);
     pod
 }
 
-pub(super) fn set_ready(pod: &mut Value, ready: bool) {
+pub(super) fn set_ready(pod: &mut Value, ready: bool, now: &str) {
     set(pod, "/status/conditions/0/status", json!(if ready { "True" } else { "False" }));
+    if let Some(condition) = pod.pointer_mut("/status/conditions/0").and_then(Value::as_object_mut) {
+        condition.insert("lastTransitionTime".to_owned(), json!(now));
+    }
     set(pod, "/status/containerStatuses/0/ready", json!(ready));
 }
 
@@ -81,7 +84,7 @@ pub(super) fn restart(pod: &mut Value, exit_code: i32, now: &str) {
     set(pod, "/status/containerStatuses/0/restartCount", json!(restarts + 1));
     set(pod, "/status/containerStatuses/0/lastState", json!({"terminated": end}));
     set(pod, "/status/containerStatuses/0/state", json!({"running": {"startedAt": now}}));
-    set_ready(pod, false);
+    set_ready(pod, false, now);
 }
 
 /// Tells one start of a container from every other.

@@ -24,12 +24,15 @@ pub struct Members {
     state: Mutex<State>,
 }
 
+/// Share of errors of a member, given whether it is optimized.
+type Errors = dyn Fn(&str, bool) -> f64 + Send + Sync;
+/// Whether a member answers no scrape.
+type Silent = dyn Fn(&str) -> bool + Send + Sync;
+
 #[derive(Default)]
 struct State {
-    /// Share of errors, given whether the member is optimized.
-    errors: Option<Arc<dyn Fn(&str, bool) -> f64 + Send + Sync>>,
-    /// Members that answer no scrape.
-    silent: Option<Arc<dyn Fn(&str) -> bool + Send + Sync>>,
+    errors: Option<Arc<Errors>>,
+    silent: Option<Arc<Silent>>,
     processes: BTreeMap<String, Counters>,
 }
 

@@ -96,6 +96,40 @@ async fn a_breach_in_the_watch_is_taken_back_like_any_other() {
     world.check_quiet().await;
 }
 
+/// What Kubernetes itself tells of a member, without any metric.
+#[rstest::rstest]
+#[case::restarts(|world: &World, member: &str| (0..2).for_each(|_| world.fleet.restart(member, 1)))]
+#[case::an_out_of_memory_kill(|world: &World, member: &str| world.fleet.restart(member, 137))]
+#[case::an_illegal_instruction(|world: &World, member: &str| world.fleet.restart(member, 132))]
+#[case::unreadiness(|world: &World, member: &str| world.fleet.set_ready(member, false))]
+#[tokio::test(start_paused = true)]
+async fn a_sick_optimized_member_takes_the_run_back(#[case] harm: fn(&World, &str)) {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until("half the fleet", |world| world.optimized() == 4).await;
+    world.until_reason("pooling", "Baking").await;
+    let sick = world.fleet.members().into_iter().find(|member| world.members.is_optimized(member)).unwrap();
+    harm(&world, &sick);
+    world.until("taken back", |world| world.status("pooling").retreat.is_some()).await;
+    let message = world.status("pooling").retreat.unwrap().message;
+    assert!(message.contains("health: 1 of 4") && message.contains(&sick), "{message}");
+    restored(&world, "pooling").await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sick_baseline_member_harms_no_run() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until("half the fleet", |world| world.optimized() == 4).await;
+    let sick = world.fleet.members().into_iter().find(|member| !world.members.is_optimized(member)).unwrap();
+    world.fleet.restart(&sick, 137);
+    world.until_reason("pooling", "Settled").await;
+    world.check();
+}
+
 #[tokio::test(start_paused = true)]
 async fn harm_that_the_baseline_shares_does_not_abort_at_once() {
     let world = World::new();
