@@ -19,6 +19,7 @@ const LAST: f64 = 2.0;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Optimization {
     optimization: &'static str,
+    revision: String,
 }
 
 /// Counters and gauges of one member.
@@ -69,8 +70,10 @@ impl Metrics {
 
     /// These settings are in use from now on.
     pub fn runs(&self, settings: &Settings) {
+        self.enabled.clear();
         for optimization in OPTIMIZATIONS {
-            self.enabled.get_or_create(&Optimization { optimization }).set(settings.is_on(optimization).into());
+            let labels = Optimization { optimization, revision: settings.revision.clone() };
+            self.enabled.get_or_create(&labels).set(settings.is_on(optimization).into());
         }
         self.pool.set(settings.network.pool.max.into());
     }

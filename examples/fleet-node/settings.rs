@@ -16,6 +16,8 @@ pub struct Settings {
     pub dns: Dns,
     /// `[memory]`.
     pub memory: Memory,
+    /// What the operator calls the overlay; empty without one.
+    pub revision: String,
 }
 
 /// Connections to the upstream.

@@ -10,6 +10,11 @@ use crate::Duration;
 /// The members and their configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(
+        "!has(self.acknowledgement) || has(self.acknowledgement.revisionLabel) == has(self.config.revisionPath)")
+        .message("fleet: set both of config.revisionPath and acknowledgement.revisionLabel, or none of them")
+)]
 pub struct Fleet {
     /// selector names the pods of the fleet, in the namespace of the rollout. It may not be empty.
     #[x_kube(validation = Rule::new(
@@ -53,6 +58,11 @@ pub struct Config {
     /// format of the files: Toml (default), Json or Env (`NAME=value` lines).
     #[serde(default)]
     pub format: Format,
+    /// revisionPath is a setting that the operator adds to each file: a short text that changes with the others. A
+    /// member that repeats it in acknowledgement.revisionLabel tells one value from another. Up to 256 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"))]
+    pub revision_path: Option<String>,
 }
 
 /// A ConfigMap that the operator writes: one file per member.
@@ -99,6 +109,11 @@ pub struct Acknowledgement {
     #[serde(default = "optimization_label")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[a-zA-Z_][a-zA-Z0-9_]*$"))]
     pub label: String,
+    /// revisionLabel is the label of the metric that repeats what stands at config.revisionPath. Needed where an
+    /// optimization only changes a value (a pool of 200 instead of 100), because 1 before and 1 after tell nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[a-zA-Z_][a-zA-Z0-9_]*$"))]
+    pub revision_label: Option<String>,
     /// timer is how long after its pod was told a member is assumed to run the new values, for applications that
     /// cannot report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,7 +122,7 @@ pub struct Acknowledgement {
 
 impl Default for Acknowledgement {
     fn default() -> Self {
-        Self { metric: None, label: optimization_label(), timer: Some(Duration::from_secs(60)) }
+        Self { metric: None, label: optimization_label(), revision_label: None, timer: Some(Duration::from_secs(60)) }
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Field comments are user documentation: they become the text of `kubectl explain`.
 
-pub mod connection;
 pub mod duration;
 pub mod fleet;
 pub mod indicator;

@@ -59,17 +59,26 @@ pub enum Acknowledgement {
     Acknowledged,
 }
 
+/// What a member has to report of the file that it was told of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expected<'a> {
+    /// Whether each optimization is on.
+    pub enabled: BTreeMap<&'a str, bool>,
+    /// The file's revision.
+    pub revision: Option<String>,
+}
+
 impl Acknowledgement {
     /// Judges one pod.
     ///
-    /// `expected` says for each optimization whether it has to be on. A report counts only if it is of this very
+    /// With a revision label the revision decides, otherwise whether each optimization is on as expected. A report counts only if it is of this very
     /// process and was taken after the pod was told of this file.
     #[must_use]
     pub fn of(
         spec: &api::fleet::Acknowledgement,
         pod: &Pod,
         file: Option<&str>,
-        expected: &BTreeMap<&str, bool>,
+        expected: &Expected<'_>,
         report: Option<&Report>,
         now: Timestamp,
     ) -> Self {
@@ -81,7 +90,10 @@ impl Acknowledgement {
         let says_so = report.is_some_and(|report| {
             report.pod == pod.uid
                 && report.at >= told
-                && expected.iter().all(|(name, on)| report.enabled.get(*name) == Some(on))
+                && match spec.revision_label {
+                    Some(_) => report.revision == expected.revision,
+                    None => expected.enabled.iter().all(|(name, on)| report.enabled.get(*name) == Some(on)),
+                }
         });
         if says_so { Self::Acknowledged } else { Self::Pending }
     }

@@ -357,7 +357,11 @@ fn report(spec: &Acknowledgement, scrape: &Scrape, series: &[Series], now: Times
             .filter(move |series| series.name == *metric)
             .filter_map(|series| Some((series.label(&spec.label)?.to_owned(), series.value == 1.0)))
     });
-    Report { pod: scrape.pod.clone(), at: now, enabled: enabled.collect() }
+    let revision = spec.metric.as_ref().zip(spec.revision_label.as_ref()).and_then(|(metric, label)| {
+        let mut repeated = series.iter().filter(|series| series.name == *metric).filter_map(|s| s.label(label));
+        repeated.next().filter(|revision| !revision.is_empty()).map(str::to_owned)
+    });
+    Report { pod: scrape.pod.clone(), at: now, enabled: enabled.collect(), revision }
 }
 
 #[cfg(test)]

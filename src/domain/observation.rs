@@ -183,4 +183,6 @@ pub struct Report {
     pub at: Timestamp,
     /// Whether each optimization is on.
     pub enabled: BTreeMap<String, bool>,
+    /// Revision of the file that it runs, where it repeats one.
+    pub revision: Option<String>,
 }

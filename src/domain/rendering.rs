@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
+    Scalar,
     fleet::Config,
     names::{MEMBER_PLACEHOLDER, MEMBERS_KEY, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION},
 };
@@ -13,6 +14,7 @@ use crate::{
     observation::Shard,
     plan::{Restoration, ShardWrite},
     record::Cohort,
+    run::stable_hash,
     settings::Values,
 };
 
@@ -50,8 +52,17 @@ pub fn file(config: &Config, values: &Values) -> Result<Option<String>, FormatEr
     if values.is_empty() {
         return Ok(None);
     }
-    let changes = values.iter().map(|(path, value)| (path.clone(), Some(value.clone()))).collect();
+    let revision = config.revision_path.clone().zip(revision(config, values).map(Scalar::Text));
+    let values = values.iter().map(|(path, value)| (path.clone(), value.clone()));
+    let changes = values.chain(revision).map(|(path, value)| (path, Some(value))).collect();
     format::edit(config.format, "", &changes).map(Some)
+}
+
+/// What a file with these values says at `config.revisionPath`; `None` where there is no such file or path.
+#[must_use]
+pub fn revision(config: &Config, values: &Values) -> Option<String> {
+    let wanted = config.revision_path.is_some() && !values.is_empty();
+    wanted.then(|| format!("{:08x}", stable_hash(&[&serde_json::json!(values).to_string()]) & 0xffff_ffff))
 }
 
 /// Bytes that a shard's files take.

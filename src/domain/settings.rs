@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use api::{Scalar, optimization::Optimization, reason::Reason};
+use api::{
+    Scalar,
+    optimization::{Optimization, Setting},
+    reason::Reason,
+};
 
 use crate::observation::Problem;
 
@@ -39,6 +43,21 @@ impl Settings {
     #[must_use]
     pub fn is_settled_on(&self, optimization: &Optimization) -> bool {
         optimization.settings.iter().all(|setting| self.baseline.get(&setting.path) == Some(&setting.optimized))
+    }
+
+    /// Whether a switch that says on or off can tell this optimization from its baseline: not where it is on already
+    /// and only changes values.
+    #[must_use]
+    pub fn is_told_by_switch(&self, optimization: &Optimization, settled: &Values) -> bool {
+        let flips = |setting: &Setting| {
+            matches!(
+                (&setting.optimized, self.baseline.get(&setting.path)),
+                (Scalar::Bool(to), Some(Scalar::Bool(from))) if to != from
+            )
+        };
+        self.is_settled_on(optimization)
+            || optimization.settings.iter().any(flips)
+            || !optimization.settings.iter().any(|setting| settled.contains_key(&setting.path))
     }
 
     /// True when there is nothing to switch: every optimized value is the baseline already.

@@ -4,7 +4,7 @@ use api::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
 
-use super::{Acknowledgement, Touch, fingerprint, touch_due};
+use super::{Acknowledgement, Expected, Touch, fingerprint, touch_due};
 use crate::observation::{Pod, Report};
 
 const FILE: Option<&str> = Some("enabled = true\n");
@@ -19,7 +19,7 @@ fn told(count: u32, file: Option<&str>) -> Pod {
 }
 
 fn report(pod: &str, milliseconds: i64, on: bool) -> Report {
-    Report { pod: pod.to_owned(), at: at(milliseconds), enabled: [("pooling".to_owned(), on)].into() }
+    Report { pod: pod.to_owned(), at: at(milliseconds), enabled: [("pooling".to_owned(), on)].into(), revision: None }
 }
 
 #[rstest]
@@ -36,8 +36,31 @@ fn only_a_report_of_this_process_about_this_file_acknowledges(
     #[case] expected: Acknowledgement,
 ) {
     let spec = api::fleet::Acknowledgement { metric: Some("on".to_owned()), timer: None, ..Default::default() };
-    let optimizations = BTreeMap::from([("pooling", true)]);
-    assert_eq!(Acknowledgement::of(&spec, &pod, FILE, &optimizations, report.as_ref(), at(11_000)), expected);
+    let expected_report = Expected { enabled: BTreeMap::from([("pooling", true)]), revision: None };
+    assert_eq!(Acknowledgement::of(&spec, &pod, FILE, &expected_report, report.as_ref(), at(11_000)), expected);
+}
+
+#[rstest]
+#[case::the_same(Some("2"), Some("2"), Acknowledgement::Acknowledged)]
+#[case::an_older_one(Some("2"), Some("1"), Acknowledgement::Pending)]
+#[case::none_yet(Some("2"), None, Acknowledgement::Pending)]
+#[case::no_file_and_none(None, None, Acknowledgement::Acknowledged)]
+#[case::no_file_and_an_older_one(None, Some("1"), Acknowledgement::Pending)]
+fn a_revision_decides_where_there_is_one(
+    #[case] expected: Option<&str>,
+    #[case] reported: Option<&str>,
+    #[case] acknowledgement: Acknowledgement,
+) {
+    let spec = api::fleet::Acknowledgement {
+        metric: Some("on".to_owned()),
+        revision_label: Some("revision".to_owned()),
+        timer: None,
+        ..Default::default()
+    };
+    let expected = Expected { enabled: BTreeMap::from([("pooling", false)]), revision: expected.map(str::to_owned) };
+    let report = Report { revision: reported.map(str::to_owned), ..report("uid", 10_500, true) };
+    let told = told(1, FILE);
+    assert_eq!(Acknowledgement::of(&spec, &told, FILE, &expected, Some(&report), at(11_000)), acknowledgement);
 }
 
 #[rstest]
@@ -46,7 +69,7 @@ fn only_a_report_of_this_process_about_this_file_acknowledges(
 #[case(0, Acknowledgement::Pending)]
 fn a_timer_counts_from_the_touch(#[case] now: i64, #[case] expected: Acknowledgement) {
     let spec = api::fleet::Acknowledgement { timer: Some(Duration::from_secs(30)), ..Default::default() };
-    assert_eq!(Acknowledgement::of(&spec, &told(1, FILE), FILE, &BTreeMap::new(), None, at(now)), expected);
+    assert_eq!(Acknowledgement::of(&spec, &told(1, FILE), FILE, &Expected::default(), None, at(now)), expected);
 }
 
 #[rstest]

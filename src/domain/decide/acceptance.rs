@@ -1,6 +1,6 @@
 //! What has to be right before anything is touched.
 
-use api::{indicator::Mode, names::MEMBERS_KEY, reason::Reason};
+use api::{indicator::Mode, names::MEMBERS_KEY, optimization::Optimization, reason::Reason};
 
 use super::{
     intent::{Intent, Kind},
@@ -41,6 +41,22 @@ fn spec(pass: &Pass<'_>) -> Option<Problem> {
         }
     }
     let config = &pass.spec.fleet.config;
+    if let Some(path) = config.revision_path.as_ref().filter(|path| pass.settings.optimized.contains_key(*path)) {
+        let message =
+            format!("spec.fleet.config.revisionPath: {path} is a setting of an optimization too; choose another");
+        return Some(Problem::new(Reason::DuplicatePath, message));
+    }
+    let acknowledgement = &pass.spec.fleet.acknowledgement;
+    let by_switch = acknowledgement.metric.is_some() && acknowledgement.revision_label.is_none();
+    let untold = |optimization: &&Optimization| !pass.settings.is_told_by_switch(optimization, &pass.settled);
+    if let Some(optimization) = pass.spec.optimizations.iter().find(untold).filter(|_| by_switch) {
+        let message = format!(
+            "spec.fleet.acknowledgement: optimization {} is on already and only changes values, which a metric of 1 and 0 \
+             cannot tell; set config.revisionPath and acknowledgement.revisionLabel, or a timer",
+            optimization.name
+        );
+        return Some(Problem::new(Reason::InvalidSpec, message));
+    }
     [&pass.settings.optimized, &pass.settings.baseline].into_iter().find_map(|values| {
         let error = rendering::file(config, values).err()?;
         Some(Problem::new(Reason::InvalidSpec, format!("spec.optimizations: {error}")))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::{OptimizationRolloutSpec, names::cohort};
 
 use crate::{
-    acknowledgement::Acknowledgement,
+    acknowledgement::{Acknowledgement, Expected},
     observation::{Member, Observation, Shard},
     record::{Cohort, Entry},
     rendering,
@@ -81,7 +81,7 @@ impl<'a> Roster<'a> {
                 let file = files.get(member.name.as_str());
                 let text = file.map(|(_, text)| *text);
                 let cohort = entry.map(|(_, entry)| entry.cohort);
-                let expected = spec
+                let enabled = spec
                     .optimizations
                     .iter()
                     .map(|optimization| {
@@ -89,6 +89,9 @@ impl<'a> Roster<'a> {
                         (optimization.name.as_str(), on)
                     })
                     .collect();
+                let values = if cohort == Some(Cohort::Optimized) { &settings.optimized } else { &settings.baseline };
+                let revision = rendering::revision(&spec.fleet.config, values).filter(|_| text.is_some());
+                let expected = Expected { enabled, revision };
                 let acknowledgement = Acknowledgement::of(
                     &spec.fleet.acknowledgement,
                     &member.pod,

@@ -13,7 +13,11 @@ use crate::{
 };
 
 fn config(key: &str) -> Config {
-    Config { rendered: Rendered { name: "settings".to_owned(), key: key.to_owned() }, format: Format::Toml }
+    Config {
+        rendered: Rendered { name: "settings".to_owned(), key: key.to_owned() },
+        format: Format::Toml,
+        revision_path: None,
+    }
 }
 
 #[rstest]
@@ -43,6 +47,17 @@ fn no_values_are_no_file() {
     assert_eq!(file(&config("{member}.toml"), &Values::new()).unwrap(), None);
     let on = values(&[("a.b", Scalar::Bool(true))]);
     assert_eq!(file(&config("{member}.toml"), &on).unwrap().as_deref(), Some("a.b = true\n"));
+}
+
+#[test]
+fn a_revision_changes_with_the_values_and_stands_in_the_file() {
+    let config = Config { revision_path: Some("meta.revision".to_owned()), ..config("{member}.toml") };
+    let (on, off) = (values(&[("a", Scalar::Bool(true))]), values(&[("a", Scalar::Bool(false))]));
+    let revision_on = revision(&config, &on).unwrap();
+    assert_ne!(Some(&revision_on), revision(&config, &off).as_ref());
+    let text = file(&config, &on).unwrap().unwrap();
+    assert!(text.contains(&format!("meta.revision = \"{revision_on}\"")), "{text}");
+    assert_eq!(revision(&config, &Values::new()), None);
 }
 
 fn entry(cohort: Cohort) -> Entry {

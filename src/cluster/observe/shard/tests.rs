@@ -8,7 +8,7 @@ use super::*;
 
 fn config() -> Config {
     let rendered = Rendered { name: "settings".to_owned(), key: "{member}.toml".to_owned() };
-    Config { rendered, format: Format::Toml }
+    Config { rendered, format: Format::Toml, revision_path: None }
 }
 
 fn map(data: &[(&str, &str)], annotations: &[(&str, &str)]) -> ConfigMap {

@@ -154,3 +154,31 @@ async fn silence_never_promotes() {
     world.until_reason("pooling", "Settled").await;
     world.check();
 }
+
+/// After a settled pool of 100, one of 200.
+fn larger_pool() -> serde_json::Value {
+    let mut larger = rollout("larger");
+    larger["spec"]["optimizations"][0]["settings"][1]["optimized"] = json!(200);
+    larger
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_a_value_alone_needs_a_revision_to_be_told() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until_reason("pooling", "Settled").await;
+    world.apply(&larger_pool());
+    world.until_reason("larger", "InvalidSpec").await;
+    let before = world.object::<ConfigMap>(CONFIG_MAP).unwrap()["data"].clone();
+
+    world.edit("larger", |spec| {
+        spec["fleet"]["config"]["revisionPath"] = json!("revision");
+        spec["fleet"]["acknowledgement"]["revisionLabel"] = json!("revision");
+    });
+    world.until_reason("larger", "Settled").await;
+    let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap();
+    assert_ne!(map["data"], before);
+    assert!(map["data"]["qudag-node-0.toml"].as_str().unwrap().contains("network.pool.max = 200"));
+    world.check();
+}

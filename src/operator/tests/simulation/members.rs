@@ -80,6 +80,13 @@ impl Members {
         is_optimized(&self.fleet, member)
     }
 
+    /// The revision that the process of a member read.
+    fn revision(&self, member: &str) -> String {
+        let file = self.fleet.file(member, &format!("{member}.toml")).unwrap_or_default();
+        let line = file.lines().find_map(|line| line.strip_prefix("revision = "));
+        line.unwrap_or_default().trim_matches('"').to_owned()
+    }
+
     fn read(&self, target: &Target) -> Result<Vec<Series>, String> {
         let mut state = self.lock();
         if state.silent.as_ref().is_some_and(|silent| silent(&target.member)) {
@@ -102,7 +109,11 @@ impl Members {
         Ok(vec![
             series("requests_total", &[], process.requests),
             series("errors_total", &[], process.errors),
-            series("optimization_enabled", &[("optimization", "connection_pooling")], f64::from(u8::from(optimized))),
+            series(
+                "optimization_enabled",
+                &[("optimization", "connection_pooling"), ("revision", &self.revision(&target.member))],
+                f64::from(u8::from(optimized)),
+            ),
         ])
     }
 }

@@ -210,3 +210,30 @@ async fn a_member_that_is_replaced_during_the_retreat_serves_again() {
     world.check();
     world.check_quiet().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_hurts_goes_back_to_the_settled_one() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until_reason("pooling", "Settled").await;
+    let mut larger = rollout("larger");
+    larger["spec"]["optimizations"][0]["settings"][1]["optimized"] = json!(200);
+    larger["spec"]["fleet"]["config"]["revisionPath"] = json!("revision");
+    larger["spec"]["fleet"]["acknowledgement"]["revisionLabel"] = json!("revision");
+    world.apply(&larger);
+    world
+        .until("half the fleet", |world| {
+            world.status("larger").members.is_some_and(|members| members.acknowledged == 4)
+        })
+        .await;
+    world.edit("larger", |spec| spec["abort"] = json!({"reason": "too large"}));
+    let back = |world: &World| world.status("larger").retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
+    world.until("restored", back).await;
+    world.until("at rest", |world| world.displaced().is_empty()).await;
+    let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap();
+    let files = map["data"].as_object().unwrap().iter().filter(|(key, _)| !key.starts_with('.'));
+    for (key, file) in files {
+        assert!(file.as_str().unwrap().contains("network.pool.max = 100"), "{key}: {file}");
+    }
+}

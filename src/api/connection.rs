@@ -1,1 +1,0 @@
-//! Places that the operator may talk to.

@@ -1,1 +1,0 @@
-//! kubectl-optimize: one verb per file.
