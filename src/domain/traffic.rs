@@ -1,6 +1,9 @@
 //! Which optimized members may leave traffic, and how.
 
-use api::traffic::{Traffic, TrafficMethod};
+use api::{
+    names::SERVING_LABEL,
+    traffic::{Traffic, TrafficMethod},
+};
 
 use crate::observation::Service;
 
@@ -10,6 +13,12 @@ use crate::observation::Service;
 pub fn may_leave(members: usize, increase: f64) -> usize {
     let stay = (members as f64 / (1.0 + increase)).ceil().max(1.0);
     members.saturating_sub(stay as usize)
+}
+
+/// Whether a Service's owner lets us move its traffic: it selects the serving label.
+#[must_use]
+pub fn is_prepared(service: &Service) -> bool {
+    service.selector.get(SERVING_LABEL).map(String::as_str) == Some("true")
 }
 
 /// Whether narrowing the Services' selectors is the way: it moves all optimized members at once, so it needs all of
@@ -26,7 +35,7 @@ pub fn reroutes(
         && leaving >= 2
         && leaving == serving
         && ready_baseline >= 1
-        && services.iter().all(|service| service.refused.is_none())
+        && services.iter().all(|service| service.refused.is_none() && is_prepared(service))
 }
 
 #[cfg(test)]

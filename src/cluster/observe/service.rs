@@ -1,6 +1,6 @@
 //! What matters of a Service and its endpoints.
 
-use api::names::{RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, SERVING_LABEL};
+use api::names::{RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION};
 use domain::{mark::Mark, observation};
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
 use kube::ResourceExt;
@@ -59,10 +59,6 @@ fn refused(service: &Service) -> Option<String> {
         return Some(format!(
             "Service {name} has internalTrafficPolicy Local: a Node without baseline members would lose it"
         ));
-    }
-    let serving = spec.selector.as_ref().and_then(|selector| selector.get(SERVING_LABEL));
-    if serving.map(String::as_str) != Some("true") {
-        return Some(format!("Service {name} does not select {SERVING_LABEL}: \"true\"; add it to its selector"));
     }
     None
 }

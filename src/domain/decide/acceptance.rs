@@ -102,6 +102,10 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
             format!("spec.fleet.config.rendered.key: the files of {names} would have names of over 253 characters");
         return Some(Problem::new(Reason::InvalidSpec, message));
     }
+    let refused = pass.seen.services.iter().find_map(|service| service.refused.clone());
+    if let (Some(refused), Phase::Idle) = (refused, pass.phase) {
+        return Some(Problem::new(Reason::ServiceRefused, refused));
+    }
     let eligible = pass.roster.standings.iter().filter(|standing| is_eligible(standing)).count();
     if eligible == 0 {
         let message = "spec.fleet.nodeSelector: no member runs on a Node with these labels";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::{
     OptimizationRolloutStatus,
-    names::COHORT_LABEL,
+    names::{COHORT_LABEL, SERVING_LABEL},
     reason::{ConditionType, Reason},
     rollout::Readiness,
     status::{Ineligible, Members, Summary, Transition},
@@ -17,7 +17,7 @@ use super::{
     stage::count,
     stamp::is_eligible,
 };
-use crate::{acknowledgement::Acknowledgement, record::Cohort, status::set_condition};
+use crate::{acknowledgement::Acknowledgement, record::Cohort, status::set_condition, traffic};
 
 /// Entries that the history keeps.
 const HISTORY: usize = 20;
@@ -123,12 +123,12 @@ fn summary(pass: &Pass<'_>, status: &OptimizationRolloutStatus, state: &State) -
     Summary {
         stage,
         members: format!("{optimized}/{}", members.eligible),
-        traffic: traffic(pass).to_owned(),
+        traffic: traffic_state(pass).to_owned(),
         reason: state.reason.to_string(),
     }
 }
 
-fn traffic(pass: &Pass<'_>) -> &'static str {
+fn traffic_state(pass: &Pass<'_>) -> &'static str {
     let out = pass.seen.members.iter().any(|member| member.pod.serving.as_deref() == Some("false"));
     let narrowed = pass.seen.services.iter().any(|service| service.selector.contains_key(COHORT_LABEL));
     match (&pass.spec.traffic, narrowed, out) {
@@ -190,6 +190,14 @@ fn traffic_ready(pass: &Pass<'_>) -> (bool, Reason, String) {
     }
     if let Some(refused) = pass.seen.services.iter().find_map(|service| service.refused.as_ref()) {
         return (false, Reason::ServiceRefused, refused.clone());
+    }
+    if let Some(service) = pass.seen.services.iter().find(|service| !traffic::is_prepared(service)) {
+        let message = format!(
+            "Service {} does not select {SERVING_LABEL}: \"true\"; add it to its selector, or a retreat takes back only \
+             settings",
+            service.name
+        );
+        return (false, Reason::LabelsMissing, message);
     }
     let unlabelled = pass
         .seen

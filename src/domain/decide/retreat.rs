@@ -155,7 +155,7 @@ impl<'p> Back<'p> {
             Advance::WidenService { service: service.name.clone(), resource_version: service.resource_version.clone() }
         }));
         if advance.is_empty() && self.away.is_empty() && self.is_off(pass) {
-            advance.extend(closed(pass, -1));
+            advance.extend(closed(pass, -1).into_iter().map(|advance| forgotten(pass, advance)));
         }
         let deadline = pass.status.retreat.as_ref().and_then(|retreat| retreat.off_at.as_ref());
         let overdue = deadline.is_some_and(|off| elapsed(off.0, pass.seen.now) >= UNREACHABLE_AFTER);
@@ -224,6 +224,19 @@ pub fn closed(pass: &Pass<'_>, stage: i32) -> Vec<Advance> {
             })
         })
         .collect()
+}
+
+/// Without the rollout nobody declares its baseline any more: its members' files say what is settled, and nothing else.
+fn forgotten(pass: &Pass<'_>, advance: Advance) -> Advance {
+    let Advance::WriteShard(mut write) = advance else { return advance };
+    if pass.is_deleted() {
+        let config = &pass.spec.fleet.config;
+        let settled = rendering::file(config, &pass.settled).unwrap_or_default();
+        let shards = pass.seen.shards.iter().filter(|shard| shard.name == write.name);
+        let members = shards.flat_map(|shard| shard.files.keys());
+        write.data.extend(members.map(|member| (rendering::file_key(config, member), settled.clone())));
+    }
+    Advance::WriteShard(write)
 }
 
 fn narrowed(service: &Service) -> bool {

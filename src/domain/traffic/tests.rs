@@ -1,4 +1,5 @@
 use api::{
+    names::SERVING_LABEL,
     threshold::Threshold,
     traffic::{Traffic, TrafficMethod},
 };
@@ -38,6 +39,14 @@ fn the_selector_is_narrowed_only_when_it_is_safe(
     #[case] expected: bool,
 ) {
     let traffic = Traffic { services: Vec::new(), method, max_load_increase: Threshold::percent(100) };
-    let service = Service { refused: refused.map(str::to_owned), ..Service::default() };
+    let selector = [(SERVING_LABEL.to_owned(), "true".to_owned())].into();
+    let service = Service { refused: refused.map(str::to_owned), selector, ..Service::default() };
     assert_eq!(reroutes(&traffic, &[service], leaving, serving, baseline), expected);
+}
+
+#[test]
+fn a_service_that_does_not_select_serving_is_let_be() {
+    let traffic =
+        Traffic { services: Vec::new(), method: TrafficMethod::Selector, max_load_increase: Threshold::percent(100) };
+    assert!(!reroutes(&traffic, &[Service::default()], 5, 5, 3));
 }

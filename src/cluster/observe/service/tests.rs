@@ -6,7 +6,7 @@ use super::*;
 fn service(spec: serde_json::Value) -> Service {
     let mut service = json!({
         "metadata": {"name": "fleet"},
-        "spec": {"clusterIP": "10.0.0.1", "selector": {"app": "x", SERVING_LABEL: "true"}},
+        "spec": {"clusterIP": "10.0.0.1", "selector": {"app": "x"}},
     });
     for (key, value) in spec.as_object().unwrap() {
         service["spec"][key] = value.clone();
@@ -19,8 +19,6 @@ fn service(spec: serde_json::Value) -> Service {
 #[case::external(json!({"type": "ExternalName"}), "ExternalName")]
 #[case::sick_members(json!({"publishNotReadyAddresses": true}), "publishNotReadyAddresses")]
 #[case::local(json!({"internalTrafficPolicy": "Local"}), "internalTrafficPolicy Local")]
-#[case::not_opted_in(json!({"selector": {"app": "x"}}), "add it to its selector")]
-#[case::without_a_selector(json!({"selector": null}), "add it to its selector")]
 fn a_service_that_cannot_be_rerouted_says_why(#[case] spec: serde_json::Value, #[case] words: &str) {
     let refusal = refused(&service(spec)).unwrap();
     assert!(refusal.contains("Service fleet") && refusal.contains(words), "{refusal}");

@@ -52,6 +52,9 @@ async fn an_unfinished_rollout_that_is_deleted_restores_first() {
     world.until("deleted", |world| world.rollout("pooling").is_none()).await;
     assert_eq!(world.optimized(), 0);
     assert_eq!(world.displaced(), Vec::<String>::new());
+    let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap();
+    let left: Vec<&String> = map["data"].as_object().unwrap().keys().collect();
+    assert_eq!(left, [".members.json"], "nobody declares a baseline any more");
     world.check();
 }
 
@@ -181,4 +184,17 @@ async fn a_change_of_a_value_alone_needs_a_revision_to_be_told() {
     assert_ne!(map["data"], before);
     assert!(map["data"]["qudag-node-0.toml"].as_str().unwrap().contains("network.pool.max = 200"));
     world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_cannot_be_rerouted_stops_the_run_before_anything_is_touched() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    let mut unknown = rollout("pooling");
+    unknown["spec"]["traffic"]["services"][0]["name"] = json!("missing");
+    world.apply(&unknown);
+    world.until_reason("pooling", "ServiceRefused").await;
+    world.check_quiet().await;
+    assert!(world.object::<ConfigMap>(CONFIG_MAP).is_none());
+    assert_eq!(world.displaced(), Vec::<String>::new());
 }
