@@ -9,7 +9,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::cluster::Cluster;
+use crate::connection::Cluster;
 
 /// What a person wants of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use options::{Command, Options};
 
-mod cluster;
+mod connection;
 mod control;
+mod kill;
 mod options;
 mod status;
 mod view;
@@ -30,7 +31,7 @@ async fn run(options: Options) -> Result<ExitCode, String> {
         clap_complete::generate(shell, &mut Options::command(), "kubectl-optimize", &mut std::io::stdout());
         return Ok(ExitCode::SUCCESS);
     }
-    let cluster = cluster::Cluster::connect(&options.connection).await?;
+    let cluster = connection::Cluster::connect(&options.connection).await?;
     match options.command {
         Command::Status(arguments) => status::run(&cluster, &arguments).await,
         Command::Pause { name } => control::apply(&cluster, &name, control::Verb::Pause).await,
@@ -38,6 +39,7 @@ async fn run(options: Options) -> Result<ExitCode, String> {
         Command::Abort { name, reason } => control::apply(&cluster, &name, control::Verb::Abort(reason)).await,
         Command::Retry { name } => control::apply(&cluster, &name, control::Verb::Retry).await,
         Command::Promote { name, through } => control::apply(&cluster, &name, control::Verb::Promote(through)).await,
+        Command::Kill { name, reason } => kill::run(&cluster, name.as_deref(), &reason).await,
         Command::Completion { .. } => Ok(ExitCode::SUCCESS),
     }
 }

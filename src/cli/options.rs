@@ -53,6 +53,14 @@ pub enum Command {
         #[arg(long)]
         through: Option<String>,
     },
+    /// Take traffic and settings back without any operator: the emergency brake
+    Kill {
+        /// The rollout; all of the namespace that have not settled if left out
+        name: Option<String>,
+        /// Why, for the mark on every object
+        #[arg(long)]
+        reason: String,
+    },
     /// Print the completion script of a shell
     Completion { shell: Shell },
 }

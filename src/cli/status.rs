@@ -7,7 +7,7 @@ use kube::{ResourceExt, api::ListParams};
 use tokio::time::sleep;
 
 use crate::{
-    cluster::Cluster,
+    connection::Cluster,
     options::{Output, Status},
     view::{self, State},
 };

@@ -23,6 +23,7 @@ pub mod neighbour;
 pub mod pod;
 pub mod service;
 pub mod shard;
+pub mod snapshot;
 
 /// The label by which an EndpointSlice names its Service.
 pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";

@@ -35,6 +35,11 @@ impl Cluster {
         Ok(Self { client, namespace })
     }
 
+    /// The client, for what is not about rollouts alone.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     /// Rollouts of the namespace.
     pub fn rollouts(&self) -> Api<OptimizationRollout> {
         Api::namespaced(self.client.clone(), &self.namespace)

@@ -1,0 +1,99 @@
+use std::sync::Arc;
+
+use futures::{FutureExt, future::BoxFuture};
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use operator::{Dependencies, options::Standby, telemetry::Telemetry};
+use serde_json::json;
+use sim::{ApiServer, Fleet, FleetSpec, Key};
+
+use super::*;
+
+const NAMESPACE: &str = "qudag";
+
+/// Members without metrics.
+struct Silent;
+
+impl ::cluster::metrics::Scraper for Silent {
+    fn scrape<'a>(
+        &'a self,
+        _: &'a domain::needs::Target,
+        _: &'a str,
+        _: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<domain::series::Series>, String>> {
+        async { Err("there are none".to_owned()) }.boxed()
+    }
+}
+
+fn operator(server: &ApiServer) -> Dependencies {
+    let clock = server.clock();
+    Dependencies {
+        client: server.client_as("operator"),
+        scraper: Arc::new(Silent),
+        clock: Arc::new(move || clock.now()),
+        replica: "operator".to_owned(),
+        namespace: "optimization-operator".to_owned(),
+        namespaces: vec![NAMESPACE.to_owned()],
+        standby: Standby::Sleep,
+        telemetry: Arc::new(Telemetry::default()),
+    }
+}
+
+fn optimized(server: &ApiServer) -> usize {
+    let map = server.object(&Key::of::<ConfigMap>(NAMESPACE, "qudag-optimizations")).unwrap_or_default();
+    let files = map["data"].as_object().into_iter().flatten();
+    files.filter(|(_, file)| file.as_str().is_some_and(|file| file.contains("pool = true"))).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_operator_traffic_and_settings_go_back_and_the_run_stays_aborted() {
+    let server = ApiServer::new();
+    let _fleet = Fleet::start(&server, FleetSpec::default());
+    let running = tokio::spawn(operator::run(operator(&server), std::future::pending()));
+    server.put(json!({
+        "apiVersion": "optimization.qudag.io/v1alpha1", "kind": "OptimizationRollout",
+        "metadata": {"name": "pooling", "namespace": NAMESPACE, "generation": 1},
+        "spec": {
+            "fleet": {
+                "selector": {"matchLabels": {"app": "qudag-node"}},
+                "config": {"rendered": {"name": "qudag-optimizations", "key": "{member}.toml"}},
+                "acknowledgement": {"timer": "1s"},
+            },
+            "optimizations": [{"name": "pool", "settings": [{"path": "pool", "optimized": true, "baseline": false}]}],
+            "stages": [{"name": "half", "percent": 50, "bake": "1h"}],
+            "holdoutPercent": 20,
+            "traffic": {"services": [{"name": "qudag-node"}]},
+        },
+    }));
+    while optimized(&server) < 4 {
+        sleep(Duration::from_millis(100)).await;
+    }
+    sleep(Duration::from_secs(5)).await;
+    running.abort();
+    server.cut("operator");
+
+    let clock = server.clock();
+    let swept = sweep(server.client_as("person"), NAMESPACE, None, "no operator", || clock.now()).await.unwrap();
+    assert_eq!((swept.rollouts, swept.left), (vec!["pooling".to_owned()], Vec::new()));
+    assert_eq!(optimized(&server), 0);
+    let service = server.object(&Key::of::<Service>(NAMESPACE, "qudag-node")).unwrap();
+    assert_eq!(service["spec"]["selector"]["optimization.qudag.io/cohort"], "baseline");
+    let out = |pod: &serde_json::Value| pod["metadata"]["labels"]["optimization.qudag.io/serving"] == "false";
+    assert_eq!(server.objects("pods").iter().filter(|pod| out(pod)).count(), 4);
+    let key = Key::of::<OptimizationRollout>(NAMESPACE, "pooling");
+    assert_eq!(server.object(&key).unwrap()["spec"].get("abort"), None, "the spec belongs to its owner");
+
+    server.revive("operator");
+    let _running = tokio::spawn(operator::run(operator(&server), std::future::pending()));
+    sleep(Duration::from_secs(120)).await;
+    let rollout = server.object(&key).unwrap();
+    assert_eq!(rollout["status"]["retreat"]["message"], "no operator");
+    assert!(rollout["status"]["retreat"]["acknowledgedAt"].is_string());
+    assert_eq!((optimized(&server), server.objects("pods").iter().filter(|pod| out(pod)).count()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_runs_is_nothing_to_do() {
+    let server = ApiServer::new();
+    let swept = sweep(server.client_as("person"), NAMESPACE, None, "x", Timestamp::now).await.unwrap();
+    assert!(swept.rollouts.is_empty() && server.writes().is_empty());
+}
