@@ -45,7 +45,7 @@ pub enum Identity {
     Node,
 }
 
-/// Where the members' settings are kept, and in which format.
+/// Where the members' settings are kept, and in which format. One of rendered and patched.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -53,16 +53,33 @@ pub enum Identity {
         .message("config: a key that ends in .toml contradicts format Env")
 )]
 pub struct Config {
-    /// rendered is a ConfigMap that the operator owns, with one small file per member.
-    pub rendered: Rendered,
+    #[serde(flatten)]
+    #[allow(missing_docs)]
+    pub delivery: Delivery,
     /// format of the files: Toml (default), Json or Env (`NAME=value` lines).
     #[serde(default)]
     pub format: Format,
+    /// reload says how members come to read a changed file: Watch (default), they notice it themselves; RestartPod,
+    /// they read it only at start, so that their pods are evicted one after the other.
+    #[serde(default, skip_serializing_if = "Reload::is_default")]
+    pub reload: Reload,
     /// revisionPath is a setting that the operator adds to each file: a short text that changes with the others. A
     /// member that repeats it in acknowledgement.revisionLabel tells one value from another. Up to 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"))]
     pub revision_path: Option<String>,
+}
+
+/// How settings are delivered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Delivery {
+    /// rendered is a ConfigMap that the operator owns, with one small file per member.
+    Rendered(Rendered),
+    /// patched are the members' own ConfigMaps, which exist already and are edited in place: comments, order and what
+    /// others change stay. Their owner lets the operator do that by the annotation
+    /// `optimization.qudag.io/member: <member>` on each of them.
+    Patched(Patched),
 }
 
 /// A ConfigMap that the operator writes: one file per member.
@@ -78,6 +95,38 @@ pub struct Rendered {
     #[x_kube(validation = Rule::new("self.contains('{member}')")
         .message("key: must contain {member}, so that each member has a file of its own"))]
     pub key: String,
+}
+
+/// ConfigMaps that exist already, one for each member, and are edited in place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Patched {
+    /// name of a member's ConfigMap, in the namespace of the rollout; it contains `{member}`, for example
+    /// `{member}-config`. The pod mounts it as a directory, never by subPath: such mounts are not updated.
+    #[schemars(length(min = 8, max = 200), regex(pattern = r"^[a-z0-9{]([a-z0-9.{}-]*[a-z0-9}])?$"))]
+    #[x_kube(validation = Rule::new("self.contains('{member}')")
+        .message("name: must contain {member}, because each member has a ConfigMap of its own"))]
+    pub name: String,
+    /// key is the name of the file in that ConfigMap, for example `node.toml`.
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub key: String,
+}
+
+/// How members come to read a changed file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Reload {
+    /// They notice that the file has changed.
+    #[default]
+    Watch,
+    /// They read it only at start: their pods are evicted.
+    RestartPod,
+}
+
+impl Reload {
+    // A field that says nothing new must not change the identity of a plan.
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The format of a member's file.

@@ -18,6 +18,10 @@ pub const RETREAT_REASON_ANNOTATION: &str = "optimization.qudag.io/retreat-reaso
 pub const TOUCH_ANNOTATION: &str = "optimization.qudag.io/touched";
 /// Annotation of a per-member ConfigMap: its owner lets us edit it, on behalf of the member named.
 pub const MEMBER_ANNOTATION: &str = "optimization.qudag.io/member";
+/// Annotation of a per-member ConfigMap: its member's cohort and since which stage, as JSON.
+pub const RECORD_ANNOTATION: &str = "optimization.qudag.io/record";
+/// Annotation of a per-member ConfigMap: how to give its file back as it was, as JSON.
+pub const INVERSE_ANNOTATION: &str = "optimization.qudag.io/inverse";
 /// Annotation of a ConfigMap that we write: the settled values, as JSON from path to value.
 pub const SETTLED_ANNOTATION: &str = "optimization.qudag.io/settled";
 

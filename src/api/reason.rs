@@ -98,6 +98,12 @@ pub enum Reason {
     DuplicatePath,
     /// The ConfigMap exists and is not ours.
     ConfigMapNotOwned,
+    /// The member's ConfigMap does not exist.
+    ConfigMapMissing,
+    /// The owner of the member's ConfigMap does not let the operator edit it.
+    NotOptedIn,
+    /// The member runs the optimized values without us.
+    AlreadyOptimized,
     /// The ConfigMap is immutable.
     ConfigMapImmutable,
     /// A member's file or our record does not parse.

@@ -211,4 +211,8 @@ pub struct Ineligible {
     pub member: String,
     /// reason why it is left alone.
     pub reason: Reason,
+    /// message says what is not right and what to do about it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub message: String,
 }

@@ -3,10 +3,11 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use api::{OptimizationRollout, OptimizationRolloutStatus, names::FIELD_MANAGER};
+use domain::plan::PodTarget;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::{
     Api, Client, ResourceExt,
-    api::{Patch, PatchParams},
+    api::{DeleteParams, EvictParams, Patch, PatchParams, Preconditions},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -136,6 +137,21 @@ impl Writer {
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let patch = Patch::Merge(patch);
         self.bounded(&format!("{what} {name}"), api.patch(name, &params, &patch)).await
+    }
+
+    /// Evicts a pod, if it is still this one: its disruption budget has a say.
+    async fn evict(&self, rollout: &OptimizationRollout, pod: &PodTarget) -> Result<(), WriteError> {
+        let delete_options = Some(DeleteParams {
+            preconditions: Some(Preconditions { uid: Some(pod.uid.clone()), resource_version: None }),
+            ..DeleteParams::default()
+        });
+        let params = EvictParams { delete_options, ..EvictParams::default() };
+        let pods = self.pods(rollout);
+        match self.bounded(&format!("pod {}", pod.name), pods.evict(&pod.name, &params)).await {
+            // Somebody else was quicker: what comes next reads the file as well.
+            Err(WriteError::NotFound(_) | WriteError::Conflict(_)) => Ok(()),
+            result => result.map(drop),
+        }
     }
 
     async fn create<K>(&self, api: &Api<K>, what: &str, object: &K) -> Result<K, WriteError>

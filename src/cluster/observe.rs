@@ -1,9 +1,15 @@
 //! The only reader: turns cached objects into one observation.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use api::{OptimizationRollout, reason::Reason};
+use api::{
+    OptimizationRollout,
+    fleet::{Config, Delivery, Rendered},
+    names::ROLLOUT_LABEL,
+    reason::Reason,
+};
 use domain::{
+    delivery,
     observation::{Measurements, Member, Observation, Problem},
     rendering,
     run::{plan_id, run_id},
@@ -37,7 +43,7 @@ pub struct Namespace {
     pub pods: Store<Pod>,
     /// All Services.
     pub services: Store<Service>,
-    /// ConfigMaps that we own.
+    /// All ConfigMaps; of those that are neither ours nor opted in the metadata.
     pub config_maps: Store<ConfigMap>,
     /// All EndpointSlices.
     pub endpoint_slices: Store<EndpointSlice>,
@@ -71,20 +77,7 @@ impl World {
                 seen.problems.push(Problem::new(Reason::InvalidSpec, format!("spec.fleet.selector: {error}")));
             }
         }
-        let config = &spec.fleet.config;
-        let mut shards: Vec<Arc<ConfigMap>> = namespace
-            .config_maps
-            .state()
-            .into_iter()
-            .filter(|map| shard::index(config, &map.name_any()).is_some())
-            .collect();
-        shards.sort_by_key(|map| shard::index(config, &map.name_any()));
-        for map in shards {
-            match shard::read(config, &map) {
-                Ok(shard) => seen.shards.push(shard),
-                Err(problem) => seen.problems.push(problem),
-            }
-        }
+        self::config_maps(namespace, rollout, &mut seen);
         if let Some(traffic) = &spec.traffic {
             seen.services = traffic.services.iter().map(|service| service::read(namespace, &service.name)).collect();
         }
@@ -103,16 +96,21 @@ impl World {
             .filter_map(|pod| {
                 let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
                 let node = node.and_then(|name| self.nodes.get(&kube::runtime::reflector::ObjectRef::new(name)));
-                let node_selected = match (&nodes, &node) {
+                let selected = match (&nodes, &node) {
                     (None, _) => true,
                     (Some(Ok(selector)), Some(node)) => selector.matches(node.labels()),
                     (Some(_), _) => false,
                 };
+                let unfit = (!selected).then(|| {
+                    let message = "its Node has not the labels of spec.fleet.nodeSelector";
+                    Problem::new(Reason::NodeNotSelected, message)
+                });
+                let name = pod::member_name(pod, fleet.identity)?;
                 Some(Member {
-                    name: pod::member_name(pod, fleet.identity)?,
                     zone: node.and_then(|node| node.labels().get(ZONE_LABEL).cloned()).unwrap_or_default(),
-                    node_selected,
-                    pod: pod::read(pod, &rollout.spec),
+                    unfit,
+                    pod: pod::read(pod, &name, &rollout.spec),
+                    name,
                 })
             })
             .collect();
@@ -122,31 +120,62 @@ impl World {
     }
 }
 
-/// Whether the rendered ConfigMap of a rollout that is about to start has to be asked for: one that is not ours is not
-/// among the watched ones.
-#[must_use]
-pub fn must_ask_for_config(rollout: &OptimizationRollout, seen: &Observation) -> bool {
-    let wanted = run_id(&plan_id(rollout), rollout.spec.attempt);
-    let started = rollout.status.as_ref().and_then(|status| status.run.as_ref()).is_some_and(|run| run.id == wanted);
-    seen.shards.is_empty() && !started
+/// The ConfigMaps of the fleet; what is wrong with one goes to its member, or is a problem where it is everybody's.
+fn config_maps(namespace: &Namespace, rollout: &OptimizationRollout, seen: &mut Observation) {
+    let config = &rollout.spec.fleet.config;
+    let maps: BTreeMap<String, Arc<ConfigMap>> = namespace
+        .config_maps
+        .state()
+        .into_iter()
+        .map(|map| (map.name_any(), map))
+        .filter(|(name, _)| shard::is_named(config, name))
+        .collect();
+    match &config.delivery {
+        Delivery::Rendered(rendered) => rendered_maps(rollout, rendered, maps, seen),
+        Delivery::Patched(_) => patched_maps(config, &maps, seen),
+    }
 }
 
-/// The problem with a ConfigMap of the configured name that is not among the watched ones, if there is one.
-///
-/// # Errors
-/// When the API server does not answer.
-pub async fn foreign_config(client: kube::Client, rollout: &OptimizationRollout) -> kube::Result<Option<Problem>> {
-    let namespace = rollout.namespace().unwrap_or_default();
-    let maps: kube::Api<PartialObjectMeta<ConfigMap>> = kube::Api::namespaced(client, &namespace);
-    let name = rendering::shard_name(&rollout.spec.fleet.config, 0);
-    let found = maps.get_opt(&name).await?;
-    Ok(found.filter(|map| !map.labels().contains_key(api::names::ROLLOUT_LABEL)).map(|_| {
-        Problem::new(
-            Reason::ConfigMapNotOwned,
-            format!(
-                "ConfigMap {name} exists and was not made by a rollout; choose another name in \
-                 spec.fleet.config.rendered.name, or delete it"
-            ),
-        )
-    }))
+fn rendered_maps(
+    rollout: &OptimizationRollout,
+    rendered: &Rendered,
+    maps: BTreeMap<String, Arc<ConfigMap>>,
+    seen: &mut Observation,
+) {
+    let (ours, foreign): (Vec<_>, Vec<_>) =
+        maps.into_iter().partition(|(_, map)| map.labels().contains_key(ROLLOUT_LABEL));
+    let mut ours: Vec<Arc<ConfigMap>> = ours.into_iter().map(|(_, map)| map).collect();
+    ours.sort_by_key(|map| rendering::shard_index(rendered, &map.name_any()));
+    for map in ours {
+        match shard::read(&rollout.spec.fleet.config, &map) {
+            Ok(shard) => seen.shards.push(shard),
+            Err(problem) => seen.problems.push(problem),
+        }
+    }
+    // During a run it has been ours, so somebody made another one in its place: that is not a question of names.
+    let wanted = run_id(&plan_id(rollout), rollout.spec.attempt);
+    let started = rollout.status.as_ref().and_then(|status| status.run.as_ref()).is_some_and(|run| run.id == wanted);
+    if let (Some((name, _)), true, false) = (foreign.first(), seen.shards.is_empty(), started) {
+        let message = format!(
+            "ConfigMap {name} exists and was not made by a rollout; choose another name in \
+             spec.fleet.config.rendered.name, or delete it"
+        );
+        seen.problems.push(Problem::new(Reason::ConfigMapNotOwned, message));
+    }
+}
+
+fn patched_maps(config: &Config, maps: &BTreeMap<String, Arc<ConfigMap>>, seen: &mut Observation) {
+    for member in &mut seen.members {
+        let name = delivery::config_map(config, &member.name).unwrap_or_default();
+        let problem = match maps.get(&name).map(|map| shard::read(config, map)) {
+            Some(Ok(_)) => continue,
+            Some(Err(problem)) => problem,
+            None => {
+                let message = format!("ConfigMap {name} of member {} does not exist; create it", member.name);
+                Problem::new(Reason::ConfigMapMissing, message)
+            }
+        };
+        member.unfit.get_or_insert(problem);
+    }
+    seen.shards = maps.values().filter_map(|map| shard::read(config, map).ok()).collect();
 }

@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use api::fleet::Reload;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     observation::{Pod, Report},
+    record::Entry,
     run::stable_hash,
 };
 
@@ -48,6 +50,19 @@ pub fn fingerprint(file: Option<&str>) -> String {
     format!("{:016x}", stable_hash(&[file.unwrap_or_default()]))
 }
 
+/// When a pod was told of its file, so that what it reports since then counts: by a touch, or by its start where it
+/// reads the file only then.
+#[must_use]
+pub fn told_at(reload: Reload, pod: &Pod, entry: Option<&Entry>, file: Option<&str>) -> Option<Timestamp> {
+    match reload {
+        Reload::Watch => {
+            let touched = pod.touched.as_ref().filter(|touch| touch.file == fingerprint(file));
+            touched.map(|touch| touch.at)
+        }
+        Reload::RestartPod => entry.filter(|entry| entry.pod != pod.uid).map(|_| pod.created),
+    }
+}
+
 /// Whether a member runs its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Acknowledgement {
@@ -69,20 +84,19 @@ pub struct Expected<'a> {
 }
 
 impl Acknowledgement {
-    /// Judges one pod.
+    /// Judges one pod that was told of its file at this time, if it was.
     ///
-    /// With a revision label the revision decides, otherwise whether each optimization is on as expected. A report counts only if it is of this very
-    /// process and was taken after the pod was told of this file.
+    /// With a revision label the revision decides, otherwise whether each optimization is on as expected. A report
+    /// counts only if it is of this very process and was taken after the pod was told.
     #[must_use]
     pub fn of(
         spec: &api::fleet::Acknowledgement,
         pod: &Pod,
-        file: Option<&str>,
+        told: Option<Timestamp>,
         expected: &Expected<'_>,
         report: Option<&Report>,
         now: Timestamp,
     ) -> Self {
-        let told = pod.touched.as_ref().filter(|touch| touch.file == fingerprint(file)).map(|touch| touch.at);
         let Some(told) = told else { return Self::Pending };
         if let Some(timer) = spec.timer {
             return if elapsed(told, now) >= timer.get() { Self::Assumed } else { Self::Pending };

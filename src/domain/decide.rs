@@ -12,7 +12,9 @@ use pass::Pass;
 
 pub mod acceptance;
 pub mod cause;
+pub mod cohorts;
 pub mod deletion;
+pub mod fitness;
 pub mod intent;
 pub mod pass;
 pub mod report;
@@ -20,6 +22,7 @@ pub mod retreat;
 pub mod roster;
 pub mod stage;
 pub mod stamp;
+pub mod tell;
 
 type Policy = fn(&Pass<'_>) -> Option<Intent>;
 

@@ -6,7 +6,7 @@ use api::{reason::Reason, status::IndicatorStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{acknowledgement::Touch, mark::Mark, record::Record, settings::Values};
+use crate::{acknowledgement::Touch, mark::Mark, patching::Inverse, record::Record, settings::Values};
 
 /// Everything that [`crate::decide::decide`] may know beside the rollout itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Observation {
     pub now: Timestamp,
     /// The fleet, sorted by name, without pods that have ended.
     pub members: Vec<Member>,
-    /// The rendered ConfigMaps that exist, in order of their index.
+    /// The ConfigMaps with members' files that exist: rendered ones in order of their index, patched ones by name.
     pub shards: Vec<Shard>,
     /// The Services of `spec.traffic`, in that order.
     pub services: Vec<Service>,
@@ -36,8 +36,8 @@ pub struct Member {
     pub name: String,
     /// The zone of its Node, empty when unknown.
     pub zone: String,
-    /// Whether its Node has the labels that `fleet.nodeSelector` asks for.
-    pub node_selected: bool,
+    /// Why it cannot take part, as far as its Node and its ConfigMap tell; `None` when it can.
+    pub unfit: Option<Problem>,
     /// Its pod.
     pub pod: Pod,
 }
@@ -71,11 +71,13 @@ pub struct Pod {
     pub restarts: i32,
     /// A container's last end was an out-of-memory kill or an illegal instruction (exit 132).
     pub killed: bool,
-    /// Whether it mounts the rendered ConfigMap as a directory.
+    /// Whether it mounts the ConfigMap with its file as a directory.
     pub mounts_config: bool,
+    /// When it was made.
+    pub created: Timestamp,
 }
 
-/// One rendered ConfigMap.
+/// One ConfigMap with members' files: of many members if it is rendered, of one if it is patched.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shard {
     /// Name of the ConfigMap.
@@ -90,6 +92,10 @@ pub struct Shard {
     pub settled: Values,
     /// Members' files by member name.
     pub files: BTreeMap<String, String>,
+    /// How to give a patched file back as it was, while it is not.
+    pub inverse: Option<Inverse>,
+    /// Field manager of the latest write that was not ours.
+    pub last_writer: Option<String>,
 }
 
 /// A Service that routes to the fleet.

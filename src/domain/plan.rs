@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use api::{OptimizationRolloutStatus, fleet::Config, reason::Reason};
+use api::{
+    OptimizationRolloutStatus,
+    fleet::{Config, Delivery},
+    names::{MEMBERS_KEY, RECORD_ANNOTATION},
+    reason::Reason,
+};
 use serde::Serialize;
 
-use crate::{acknowledgement::Touch, mark::Mark, observation::Shard, settings::Values};
+use crate::{acknowledgement::Touch, mark::Mark, observation::Shard, record::Record, settings::Settings};
 
 /// The decision of one pass.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,21 +55,25 @@ pub enum Withdraw {
         /// The retreat.
         mark: Mark,
     },
-    /// Writes the baseline into the files of a rendered ConfigMap's optimized members.
+    /// Writes the baseline into the files of a ConfigMap's optimized members.
     Restore(Box<Restoration>),
-    /// Makes the kubelet of a pod project its files again, after the pod's ConfigMap was written.
+    /// Makes a member read its file again, after the pod's ConfigMap was written.
     Touch(TouchPod),
+    /// Evicts a pod whose member reads its file only at start, as far as its disruption budget allows.
+    Evict(PodTarget),
 }
 
-/// What restoring one rendered ConfigMap means, for whatever version of it is the newest.
+/// What restoring one ConfigMap means, for whatever version of it is the newest.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Restoration {
     /// The ConfigMap as it was seen.
     pub seen: Shard,
     /// Where and how files are kept.
     pub config: Config,
-    /// Values of a baseline member.
-    pub baseline: Values,
+    /// Values between which the run switches.
+    pub settings: Settings,
+    /// UIDs of the members' pods as they were seen: with another one a process has started since.
+    pub pods: BTreeMap<String, String>,
     /// The retreat.
     pub mark: Mark,
 }
@@ -98,10 +107,12 @@ pub enum Advance {
         /// New value of the serving label; `None` leaves it.
         serving: Option<bool>,
     },
-    /// Writes members' files, and who they are, into a rendered ConfigMap.
+    /// Writes members' files, and who they are, into a ConfigMap.
     WriteShard(ShardWrite),
-    /// Makes the kubelet of a pod project its files again, after the pod's ConfigMap was written.
+    /// Makes a member read its file again, after the pod's ConfigMap was written.
     Touch(TouchPod),
+    /// Evicts a pod whose member reads its file only at start, as far as its disruption budget allows.
+    Evict(PodTarget),
     /// Takes the cohort key out of a Service's selector: no endpoint needs it any more.
     WidenService {
         /// Name of the Service.
@@ -111,7 +122,7 @@ pub enum Advance {
     },
 }
 
-/// One write to a rendered ConfigMap.
+/// One write to a ConfigMap with members' files.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ShardWrite {
     /// Name of the ConfigMap.
@@ -124,6 +135,17 @@ pub struct ShardWrite {
     pub labels: BTreeMap<String, String>,
     /// Annotations to set, or to remove.
     pub annotations: BTreeMap<String, Option<String>>,
+}
+
+impl ShardWrite {
+    /// Adds who the members are, where this delivery keeps it; `None` forgets it.
+    pub fn record(&mut self, config: &Config, record: Option<&Record>) {
+        let text = record.map(Record::text);
+        match config.delivery {
+            Delivery::Rendered(_) => self.data.insert(MEMBERS_KEY.to_owned(), text),
+            Delivery::Patched(_) => self.annotations.insert(RECORD_ANNOTATION.to_owned(), text),
+        };
+    }
 }
 
 /// An event on the rollout.

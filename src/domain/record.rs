@@ -1,10 +1,11 @@
-//! Who is a member and since which stage: kept beside the members' files, written in the same request.
+//! Who is a member and since which stage: kept beside the members' files, written in the same request. A rendered
+//! ConfigMap has it in a key, a patched one in an annotation.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The record of one rendered ConfigMap.
+/// The record of one ConfigMap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
@@ -28,7 +29,7 @@ pub struct Entry {
     /// Index of the stage in which it took this cohort.
     #[serde(rename = "s")]
     pub stage: i32,
-    /// UID of its pod at that time.
+    /// UID of its pod at that time, and again when it went back.
     #[serde(rename = "u")]
     pub pod: String,
     /// Restarts of that pod at that time.
@@ -58,15 +59,16 @@ const fn no_stage() -> i32 {
 }
 
 impl Record {
-    /// The record that a ConfigMap's key holds; a missing key is an empty record.
+    /// The record that a ConfigMap holds; without one it is empty.
     ///
     /// # Errors
     /// A sentence when the text is no record of ours.
     pub fn parse(text: Option<&str>) -> Result<Self, String> {
         match text {
             None => Ok(Self { stage: -1, ..Self::default() }),
-            Some(text) => serde_json::from_str(text)
-                .map_err(|error| format!("the key {} does not parse: {error}", api::names::MEMBERS_KEY)),
+            Some(text) => {
+                serde_json::from_str(text).map_err(|error| format!("the record of its members does not parse: {error}"))
+            }
         }
     }
 

@@ -8,18 +8,22 @@ use api::{
     reason::Reason,
 };
 
+use serde::Serialize;
+
 use crate::observation::Problem;
 
 /// Values by path.
 pub type Values = BTreeMap<String, Scalar>;
 
 /// The two sets of values between which a run switches.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Settings {
     /// What a baseline member's file says.
     pub baseline: Values,
     /// What an optimized member's file says.
     pub optimized: Values,
+    /// What this rollout itself sets of it.
+    pub switched: Values,
 }
 
 impl Settings {
@@ -28,15 +32,16 @@ impl Settings {
     #[must_use]
     pub fn new(optimizations: &[Optimization], settled: &Values) -> Self {
         let mut baseline = Values::new();
-        let mut optimized = settled.clone();
         for setting in optimizations.iter().flat_map(|optimization| &optimization.settings) {
             if let Some(value) = &setting.baseline {
                 baseline.insert(setting.path.clone(), value.clone());
             }
-            optimized.insert(setting.path.clone(), setting.optimized.clone());
         }
+        let switched: Values = optimizations.iter().flat_map(optimized_values).collect();
+        let mut optimized = settled.clone();
+        optimized.extend(switched.clone());
         baseline.extend(settled.iter().map(|(path, value)| (path.clone(), value.clone())));
-        Self { baseline, optimized }
+        Self { baseline, optimized, switched }
     }
 
     /// Whether an optimization is on at the baseline: all its optimized values are settled.
@@ -65,6 +70,12 @@ impl Settings {
     pub fn is_settled(&self) -> bool {
         self.optimized.iter().all(|(path, value)| self.baseline.get(path) == Some(value))
     }
+}
+
+/// The optimized values of one optimization.
+#[must_use]
+pub fn optimized_values(optimization: &Optimization) -> Values {
+    optimization.settings.iter().map(|setting| (setting.path.clone(), setting.optimized.clone())).collect()
 }
 
 /// Refuses a path that stands in two optimizations.

@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 
-use api::names::ROLLOUT_LABEL;
 use cluster::observe::{Namespace, SERVICE_NAME_LABEL, pod, shard};
 use futures::{Stream, StreamExt, channel::mpsc::UnboundedSender};
 use k8s_openapi::api::{
@@ -25,6 +24,9 @@ use crate::{reconcile::Guarded, synchronization::Synchronization};
 
 /// Seconds after which a watch is opened anew. A connection that a load balancer dropped in silence is noticed then.
 pub const WATCH_TIMEOUT: u32 = 60;
+
+/// Objects in one answer to a list: a ConfigMap can have a megabyte, and most of them are pruned at once.
+const PAGE: u32 = 100;
 
 type Wake = UnboundedSender<ObjectRef<Guarded>>;
 
@@ -84,10 +86,10 @@ pub fn namespace(
         ),
         config_maps: watch(
             Api::namespaced(client.clone(), namespace),
-            ROLLOUT_LABEL,
-            unmanaged,
+            "",
+            shard::prune,
             waker(namespace, rollouts, wake, |map: &ConfigMap, rollout| {
-                shard::index(&rollout.spec.fleet.config, &map.name_any()).is_some()
+                shard::is_named(&rollout.spec.fleet.config, &map.name_any())
             }),
             synchronization,
             tasks,
@@ -143,7 +145,7 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     let (store, writer) = reflector::store();
-    let config = watcher::Config::default().timeout(WATCH_TIMEOUT).labels(labels);
+    let config = watcher::Config::default().timeout(WATCH_TIMEOUT).labels(labels).page_size(PAGE);
     let events = watcher(api, config).default_backoff().modify(prune).reflect(writer);
     let events = events.inspect(synchronization.watch()).touched_objects();
     tasks.spawn(async move {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use api::{OptimizationRollout, reason::Reason};
 use cluster::{
     execute::{WriteError, Writer},
-    observe::{Namespace, World, foreign_config, must_ask_for_config},
+    observe::{Namespace, World},
 };
 use domain::{
     decide::decide,
@@ -84,7 +84,7 @@ impl Context {
         self.memory.retain(exists);
     }
 
-    async fn observe(&self, key: &Key, rollout: &OptimizationRollout) -> Result<Observation, WriteError> {
+    fn observe(&self, key: &Key, rollout: &OptimizationRollout) -> Observation {
         let now = (self.clock)();
         let Some(namespace) = self.namespaces.get(&key.namespace) else {
             let message = format!(
@@ -92,22 +92,13 @@ impl Context {
                 key.namespace
             );
             let problems = vec![Problem::new(Reason::NamespaceNotServed, message)];
-            return Ok(Observation { now, problems, ..Observation::default() });
+            return Observation { now, problems, ..Observation::default() };
         };
         let measurements = self.samplers.measurements(key);
         let report_due = self.memory.report_due(key);
         let mut seen = self.world.observe(namespace, rollout, now, measurements, report_due);
-        if must_ask_for_config(rollout, &seen) {
-            let unavailable = |message: String| WriteError::Unavailable { what: "its ConfigMap".to_owned(), message };
-            let asked = foreign_config(self.client.clone(), rollout);
-            let problem = tokio::time::timeout(cluster::execute::DEADLINE, asked)
-                .await
-                .map_err(|_| unavailable("no answer".to_owned()))?
-                .map_err(|error| unavailable(error.to_string()))?;
-            seen.problems.extend(problem);
-        }
         seen.problems.extend(self.memory.problem(key));
-        Ok(seen)
+        seen
     }
 
     /// Executes a plan in its order; says when to look again.
@@ -196,7 +187,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
     };
     context.synchronization.complete().await;
     let key = Key { namespace: rollout.namespace().unwrap_or_default(), name: rollout.name_any() };
-    let seen = context.observe(&key, rollout).await?;
+    let seen = context.observe(&key, rollout);
     let leads = context.leadership.may_advance();
     let sampling = if leads || context.standby == Standby::Observe { needs(rollout, &seen) } else { None };
     let runs = sampling.is_some();

@@ -141,6 +141,11 @@ impl Fleet {
         self.world.state().kubelet.file(pod, file)
     }
 
+    /// What the process of a pod read in that file when its pod started.
+    pub fn file_at_start(&self, pod: &str, file: &str) -> Option<String> {
+        self.world.state().kubelet.first_file(pod, file)
+    }
+
     /// Adds a member, whose pod starts now. Returns its name.
     pub fn add(&self) -> String {
         let name = self.world.join();

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use super::{CONCURRENCY, WriteError, Writer};
 
 impl Writer {
-    /// Does all of it, after `rollout` was committed. Rollout, ConfigMaps and Services one after the other; then all
-    /// pods together, so that a touch follows its ConfigMap.
+    /// Does all of it, after `rollout` was committed. Rollout, new ConfigMaps and Services one after the other; then
+    /// all other ConfigMaps together; then all pods together, so that a touch follows its ConfigMap.
     ///
     /// # Errors
     /// The first write that failed; later ones were not tried.
@@ -25,19 +25,23 @@ impl Writer {
             match item {
                 Advance::HoldFinalizer => self.finalize(rollout, true).await?,
                 Advance::ReleaseFinalizer => self.finalize(rollout, false).await?,
-                Advance::WriteShard(write) => {
+                Advance::WriteShard(write) if write.resource_version.is_none() => {
                     // A creation has no version of its own that a retreat would have changed.
-                    if write.resource_version.is_none() {
-                        self.unchanged(rollout).await?;
-                    }
+                    self.unchanged(rollout).await?;
                     self.write_shard(rollout, write).await?;
                 }
                 Advance::WidenService { service, resource_version } => {
                     self.widen(rollout, service, resource_version).await?;
                 }
-                Advance::LabelPod { .. } | Advance::Touch(_) => {}
+                Advance::WriteShard(_) | Advance::LabelPod { .. } | Advance::Touch(_) | Advance::Evict(_) => {}
             }
         }
+        let maps = items.iter().filter_map(|item| match item {
+            Advance::WriteShard(write) if write.resource_version.is_some() => Some(self.write_shard(rollout, write)),
+            _ => None,
+        });
+        let maps: Vec<_> = maps.collect();
+        stream::iter(maps).buffer_unordered(CONCURRENCY).try_collect::<()>().await?;
         let pods: Vec<_> = items.iter().map(|item| self.advance_pod(rollout, item)).collect();
         stream::iter(pods).buffer_unordered(CONCURRENCY).try_collect().await
     }
@@ -49,6 +53,7 @@ impl Writer {
                 self.merge(&self.pods(rollout), "pod", &pod.name, patch).await.map(drop)
             }
             Advance::Touch(touch) => self.touch(rollout, touch).await,
+            Advance::Evict(pod) => self.evict(rollout, pod).await,
             Advance::HoldFinalizer
             | Advance::ReleaseFinalizer
             | Advance::WriteShard(_)

@@ -9,7 +9,7 @@ use api::{
 use domain::{
     mark::Mark,
     plan::{PodTarget, Restoration, TouchPod, Withdraw},
-    rendering,
+    restoration::mark_annotations,
 };
 use futures::{
     FutureExt, StreamExt,
@@ -102,6 +102,7 @@ impl Writer {
                             .boxed(),
                         )
                     }
+                    Withdraw::Evict(pod) => Some(self.evict(rollout, pod).map(&failed).boxed()),
                     _ => None,
                 })
                 .collect();
@@ -128,13 +129,13 @@ impl Writer {
         rollout: &OptimizationRollout,
         mark: &Mark,
     ) -> Result<OptimizationRollout, WriteError> {
-        let patch = json!({"metadata": {"annotations": rendering::mark_annotations(mark)}});
+        let patch = json!({"metadata": {"annotations": mark_annotations(mark)}});
         self.merge(&self.rollouts(rollout), "rollout", &rollout.name_any(), patch).await
     }
 
     async fn reroute(&self, rollout: &OptimizationRollout, service: &str, mark: &Mark) -> Result<(), WriteError> {
         let patch = json!({
-            "metadata": {"annotations": rendering::mark_annotations(mark)},
+            "metadata": {"annotations": mark_annotations(mark)},
             "spec": {"selector": {COHORT_LABEL: cohort::BASELINE}},
         });
         self.merge(&self.services(rollout), "Service", service, patch).await.map(drop)
@@ -149,7 +150,7 @@ impl Writer {
         let patch = json!({"metadata": {
             "uid": pod.uid,
             "labels": {SERVING_LABEL: "false"},
-            "annotations": rendering::mark_annotations(mark),
+            "annotations": mark_annotations(mark),
         }});
         self.merge(&self.pods(rollout), "pod", &pod.name, patch).await.map(drop)
     }

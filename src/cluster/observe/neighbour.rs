@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use api::{OptimizationRollout, reason::Reason};
+use api::{
+    OptimizationRollout,
+    fleet::{Delivery, Fleet},
+    reason::Reason,
+};
 use domain::observation::Neighbour;
 use kube::{ResourceExt, core::DeserializeGuard};
 
@@ -32,7 +36,12 @@ pub fn find(rollouts: &[Arc<DeserializeGuard<OptimizationRollout>>], own: &Optim
 
 fn overlaps(other: &OptimizationRollout, own: &OptimizationRollout) -> bool {
     let (other, own) = (&other.spec.fleet, &own.spec.fleet);
-    if other.config.rendered.name == own.config.rendered.name {
+    // Patched ConfigMaps are each member's own: who has no member in common shares none.
+    let rendered = |fleet: &Fleet| match &fleet.config.delivery {
+        Delivery::Rendered(rendered) => Some(rendered.name.clone()),
+        Delivery::Patched(_) => None,
+    };
+    if rendered(own).is_some_and(|name| rendered(other) == Some(name)) {
         return true;
     }
     let labels = other.selector.match_labels.clone().unwrap_or_default();

@@ -2,12 +2,12 @@
 
 use api::{
     OptimizationRolloutSpec,
-    fleet::Identity,
+    fleet::{Delivery, Identity},
     metrics::Source,
     names::{COHORT_LABEL, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, SERVING_LABEL, TOUCH_ANNOTATION},
 };
-use domain::{acknowledgement::Touch, mark::Mark, observation, rendering};
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, Volume};
+use domain::{acknowledgement::Touch, delivery, mark::Mark, observation};
+use k8s_openapi::api::core::v1::{Container, KeyToPath, Pod, PodSpec, Volume};
 use kube::ResourceExt;
 
 /// Exit code of a process that ran into an illegal instruction.
@@ -31,7 +31,7 @@ pub fn member_name(pod: &Pod, identity: Identity) -> Option<String> {
 
 /// What matters of a pod for this rollout.
 #[must_use]
-pub fn read(pod: &Pod, spec: &OptimizationRolloutSpec) -> observation::Pod {
+pub fn read(pod: &Pod, member: &str, spec: &OptimizationRolloutSpec) -> observation::Pod {
     let status = pod.status.clone().unwrap_or_default();
     let containers = status.container_statuses.unwrap_or_default();
     let annotation = |name: &str| pod.annotations().get(name).map(String::as_str);
@@ -59,10 +59,8 @@ pub fn read(pod: &Pod, spec: &OptimizationRolloutSpec) -> observation::Pod {
                 ended.reason.as_deref() == Some("OOMKilled") || ended.exit_code == ILLEGAL_INSTRUCTION
             })
         }),
-        mounts_config: pod.spec.as_ref().is_some_and(|pod| {
-            let name = rendering::shard_name(&spec.fleet.config, 0);
-            mounts(pod, &name)
-        }),
+        mounts_config: pod.spec.as_ref().is_some_and(|pod| mounts(pod, &Mounted::new(spec, member))),
+        created: pod.creation_timestamp().map(|time| time.0).unwrap_or_default(),
     }
 }
 
@@ -71,13 +69,39 @@ fn container_port(spec: &PodSpec, name: &str) -> Option<u16> {
     ports.filter(|port| port.name.as_deref() == Some(name)).find_map(|port| u16::try_from(port.container_port).ok())
 }
 
+/// What a member has to mount.
+struct Mounted {
+    config_map: String,
+    /// The only key that is needed; every key where there is none.
+    key: Option<String>,
+}
+
+impl Mounted {
+    fn new(spec: &OptimizationRolloutSpec, member: &str) -> Self {
+        let config = &spec.fleet.config;
+        match &config.delivery {
+            Delivery::Rendered(rendered) => Self { config_map: rendered.name.clone(), key: None },
+            Delivery::Patched(patched) => Self {
+                config_map: delivery::config_map(config, member).unwrap_or_default(),
+                key: Some(patched.key.clone()),
+            },
+        }
+    }
+
+    /// Whether a volume brings the file: this ConfigMap, and of its keys all or the one that is needed.
+    fn is_brought(&self, name: &str, items: Option<&Vec<KeyToPath>>) -> bool {
+        let picked = |items: &Vec<KeyToPath>| items.iter().any(|item| Some(&item.key) == self.key.as_ref());
+        name == self.config_map && items.is_none_or(picked)
+    }
+}
+
 /// Whether some container mounts the ConfigMap as a directory. A subPath mount is never updated.
-fn mounts(spec: &PodSpec, config_map: &str) -> bool {
+fn mounts(spec: &PodSpec, mounted: &Mounted) -> bool {
     let volumes: Vec<&str> = spec
         .volumes
         .iter()
         .flatten()
-        .filter(|volume| projects(volume, config_map))
+        .filter(|volume| projects(volume, mounted))
         .map(|volume| volume.name.as_str())
         .collect();
     let mounted = |container: &Container| {
@@ -88,13 +112,12 @@ fn mounts(spec: &PodSpec, config_map: &str) -> bool {
     spec.containers.iter().any(mounted)
 }
 
-fn projects(volume: &Volume, config_map: &str) -> bool {
-    let direct = volume.config_map.as_ref().is_some_and(|source| source.name == config_map && source.items.is_none());
-    let sources = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
-    direct
-        || sources
-            .filter_map(|source| source.config_map.as_ref())
-            .any(|source| source.name == config_map && source.items.is_none())
+fn projects(volume: &Volume, mounted: &Mounted) -> bool {
+    let direct = volume.config_map.iter().map(|source| (&source.name, source.items.as_ref()));
+    let projected = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
+    let projected = projected.filter_map(|source| source.config_map.as_ref());
+    let mut sources = direct.chain(projected.map(|source| (&source.name, source.items.as_ref())));
+    sources.any(|(name, items)| mounted.is_brought(name, items))
 }
 
 /// Takes away what no decision looks at, so that thousands of pods fit into little memory.

@@ -1,29 +1,33 @@
-//! A rendered ConfigMap and what it records.
+//! A ConfigMap with members' files, and what it records.
+
+use std::collections::BTreeMap;
 
 use api::{
-    fleet::Config,
-    names::{MEMBERS_KEY, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, SETTLED_ANNOTATION},
+    fleet::{Config, Delivery, Rendered},
+    names::{
+        FIELD_MANAGER, INVERSE_ANNOTATION, MEMBER_ANNOTATION, MEMBERS_KEY, RECORD_ANNOTATION, RETREAT_ANNOTATION,
+        RETREAT_REASON_ANNOTATION, ROLLOUT_LABEL, SETTLED_ANNOTATION,
+    },
     reason::Reason,
 };
 use domain::{
+    delivery,
     mark::Mark,
     observation::{Problem, Shard},
     record::Record,
     rendering,
-    settings::Values,
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
+use serde::de::DeserializeOwned;
 
-/// Which one of the rendered ConfigMaps has this name.
+/// Whether a ConfigMap may hold files of a fleet with this configuration, by its name.
 #[must_use]
-pub fn index(config: &Config, name: &str) -> Option<usize> {
-    let rest = name.strip_prefix(&config.rendered.name)?;
-    if rest.is_empty() {
-        return Some(0);
+pub fn is_named(config: &Config, name: &str) -> bool {
+    match &config.delivery {
+        Delivery::Rendered(rendered) => rendering::shard_index(rendered, name).is_some(),
+        Delivery::Patched(patched) => delivery::member_of(&patched.name, name).is_some(),
     }
-    let index: usize = rest.strip_prefix('-')?.parse().ok()?;
-    (index > 0 && rendering::shard_name(config, index) == name).then_some(index)
 }
 
 /// Reads files and record.
@@ -32,33 +36,104 @@ pub fn index(config: &Config, name: &str) -> Option<usize> {
 /// What makes the ConfigMap unusable: nothing of it is written then.
 pub fn read(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
     let name = map.name_any();
-    if map.immutable == Some(true) {
-        let message = format!("ConfigMap {name} is immutable: delete it, it will be made again");
-        return Err(Problem::new(Reason::ConfigMapImmutable, message));
-    }
-    let unreadable = |what: String| {
-        let message = format!("ConfigMap {name}: {what}; restore it from a backup, or delete it to start over");
-        Problem::new(Reason::ConfigUnreadable, message)
-    };
-    let annotation = |name: &str| map.annotations().get(name).map(String::as_str);
-    let data = map.data.clone().unwrap_or_default();
-    let record = Record::parse(data.get(MEMBERS_KEY).map(String::as_str)).map_err(unreadable)?;
-    let settled: Values = match annotation(SETTLED_ANNOTATION) {
-        None => Values::new(),
-        Some(text) => serde_json::from_str(text)
-            .map_err(|error| unreadable(format!("the annotation {SETTLED_ANNOTATION} does not parse: {error}")))?,
+    let data = map.data.as_ref();
+    let (record, files) = match &config.delivery {
+        Delivery::Rendered(rendered) => {
+            if map.immutable == Some(true) {
+                let message = format!("ConfigMap {name} is immutable: delete it, it will be made again");
+                return Err(Problem::new(Reason::ConfigMapImmutable, message));
+            }
+            (data.and_then(|data| data.get(MEMBERS_KEY)).map(String::as_str), rendered_files(rendered, map))
+        }
+        Delivery::Patched(patched) => {
+            let member = owner(config, map)?;
+            let file = data.and_then(|data| data.get(&patched.key)).ok_or_else(|| {
+                let message = format!("ConfigMap {name} has no key {}; add the member's file to it", patched.key);
+                Problem::new(Reason::ConfigUnreadable, message)
+            })?;
+            (annotation(map, RECORD_ANNOTATION), BTreeMap::from([(member.to_owned(), file.clone())]))
+        }
     };
     Ok(Shard {
         resource_version: map.resource_version().unwrap_or_default(),
-        mark: Mark::parse(annotation(RETREAT_ANNOTATION), annotation(RETREAT_REASON_ANNOTATION)),
-        record,
-        settled,
-        files: data
-            .into_iter()
-            .filter_map(|(key, file)| Some((rendering::member_of(config, &key)?.to_owned(), file)))
-            .collect(),
+        mark: Mark::parse(annotation(map, RETREAT_ANNOTATION), annotation(map, RETREAT_REASON_ANNOTATION)),
+        record: Record::parse(record).map_err(|what| unreadable(&name, &what))?,
+        settled: parsed(map, SETTLED_ANNOTATION)?.unwrap_or_default(),
+        inverse: parsed(map, INVERSE_ANNOTATION)?,
+        last_writer: last_writer(map),
+        files,
         name,
     })
+}
+
+/// The member whose own this ConfigMap is, if it may be edited.
+fn owner<'m>(config: &Config, map: &'m ConfigMap) -> Result<&'m str, Problem> {
+    let name = map.name_any();
+    let Some(member) = annotation(map, MEMBER_ANNOTATION) else {
+        let member = match &config.delivery {
+            Delivery::Patched(patched) => delivery::member_of(&patched.name, &name).unwrap_or_default().to_owned(),
+            Delivery::Rendered(_) => String::new(),
+        };
+        let message = format!(
+            "the owner of ConfigMap {name} does not let the operator edit it; to allow it: kubectl --namespace {} \
+             annotate configmap {name} {MEMBER_ANNOTATION}={member}",
+            map.namespace().unwrap_or_default()
+        );
+        return Err(Problem::new(Reason::NotOptedIn, message));
+    };
+    if delivery::config_map(config, member).as_deref() != Some(&name) {
+        let message = format!(
+            "ConfigMap {name} says in its annotation {MEMBER_ANNOTATION} that it is of member {member}, whose ConfigMap \
+             has another name; correct the annotation or spec.fleet.config.patched.name"
+        );
+        return Err(Problem::new(Reason::NotOptedIn, message));
+    }
+    if map.immutable == Some(true) {
+        let message = format!("ConfigMap {name} is immutable: make it again without immutable: true");
+        return Err(Problem::new(Reason::ConfigMapImmutable, message));
+    }
+    Ok(member)
+}
+
+fn rendered_files(rendered: &Rendered, map: &ConfigMap) -> BTreeMap<String, String> {
+    let data = map.data.iter().flatten();
+    data.filter_map(|(key, file)| Some((delivery::member_of(&rendered.key, key)?.to_owned(), file.clone()))).collect()
+}
+
+fn annotation<'m>(map: &'m ConfigMap, name: &str) -> Option<&'m str> {
+    map.annotations().get(name).map(String::as_str)
+}
+
+fn parsed<T: DeserializeOwned>(map: &ConfigMap, name: &str) -> Result<Option<T>, Problem> {
+    let text = annotation(map, name).map(serde_json::from_str).transpose();
+    text.map_err(|error| unreadable(&map.name_any(), &format!("the annotation {name} does not parse: {error}")))
+}
+
+fn unreadable(name: &str, what: &str) -> Problem {
+    let message = format!("ConfigMap {name}: {what}; restore it from a backup, or delete it to start over");
+    Problem::new(Reason::ConfigUnreadable, message)
+}
+
+fn last_writer(map: &ConfigMap) -> Option<String> {
+    map.managed_fields().iter().find_map(|entry| entry.manager.clone())
+}
+
+/// Takes away what no decision looks at: the content of other people's ConfigMaps, and of who wrote what all but the
+/// latest writer beside ourselves.
+pub fn prune(map: &mut ConfigMap) {
+    let managed = map.metadata.managed_fields.take().unwrap_or_default().into_iter();
+    let foreign = managed.filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER));
+    let latest = foreign.max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
+    let ours = map.labels().contains_key(ROLLOUT_LABEL) || map.annotations().contains_key(MEMBER_ANNOTATION);
+    map.binary_data = None;
+    if ours {
+        map.metadata.managed_fields = latest.map(|entry| {
+            vec![k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry { fields_v1: None, ..entry }]
+        });
+    } else {
+        map.data = None;
+        map.metadata.annotations = None;
+    }
 }
 
 #[cfg(test)]

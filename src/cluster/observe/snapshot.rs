@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use api::{OptimizationRollout, names::ROLLOUT_LABEL};
+use api::OptimizationRollout;
 use kube::{
     Api, Client, Resource,
     api::ListParams,
@@ -20,25 +20,24 @@ use super::{Namespace, World};
 /// # Errors
 /// When a list is refused, or not answered.
 pub async fn take(client: &Client, namespace: &str) -> kube::Result<(World, Namespace)> {
-    let own = |labels: &str| ListParams::default().labels(labels);
     let (rollouts, nodes, pods, services, config_maps, endpoint_slices) = tokio::try_join!(
-        list(Api::namespaced(client.clone(), namespace), own("")),
-        list(Api::all(client.clone()), own("")),
-        list(Api::namespaced(client.clone(), namespace), own("")),
-        list(Api::namespaced(client.clone(), namespace), own("")),
-        list(Api::namespaced(client.clone(), namespace), own(ROLLOUT_LABEL)),
-        list(Api::namespaced(client.clone(), namespace), own("")),
+        list(Api::namespaced(client.clone(), namespace)),
+        list(Api::all(client.clone())),
+        list(Api::namespaced(client.clone(), namespace)),
+        list(Api::namespaced(client.clone(), namespace)),
+        list(Api::namespaced(client.clone(), namespace)),
+        list(Api::namespaced(client.clone(), namespace)),
     )?;
     Ok((World { rollouts, nodes }, Namespace { pods, services, config_maps, endpoint_slices }))
 }
 
-async fn list<K>(api: Api<K>, params: ListParams) -> kube::Result<Store<K>>
+async fn list<K>(api: Api<K>) -> kube::Result<Store<K>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     let (store, mut writer) = reflector::store();
     writer.apply_watcher_event(&Event::Init);
-    for object in api.list(&params).await?.items {
+    for object in api.list(&ListParams::default()).await?.items {
         writer.apply_watcher_event(&Event::InitApply(object));
     }
     writer.apply_watcher_event(&Event::InitDone);

@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
 
-use api::Duration;
+use api::{Duration, fleet::Reload};
 use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
 
-use super::{Acknowledgement, Expected, Touch, fingerprint, touch_due};
-use crate::observation::{Pod, Report};
+use super::{Acknowledgement, Expected, Touch, fingerprint, told_at, touch_due};
+use crate::{
+    observation::{Pod, Report},
+    record::{Cohort, Entry},
+};
 
 const FILE: Option<&str> = Some("enabled = true\n");
 
@@ -37,7 +40,7 @@ fn only_a_report_of_this_process_about_this_file_acknowledges(
 ) {
     let spec = api::fleet::Acknowledgement { metric: Some("on".to_owned()), timer: None, ..Default::default() };
     let expected_report = Expected { enabled: BTreeMap::from([("pooling", true)]), revision: None };
-    assert_eq!(Acknowledgement::of(&spec, &pod, FILE, &expected_report, report.as_ref(), at(11_000)), expected);
+    assert_eq!(Acknowledgement::of(&spec, &pod, told_at(Reload::Watch, &pod, None, FILE), &expected_report, report.as_ref(), at(11_000)), expected);
 }
 
 #[rstest]
@@ -60,7 +63,7 @@ fn a_revision_decides_where_there_is_one(
     let expected = Expected { enabled: BTreeMap::from([("pooling", false)]), revision: expected.map(str::to_owned) };
     let report = Report { revision: reported.map(str::to_owned), ..report("uid", 10_500, true) };
     let told = told(1, FILE);
-    assert_eq!(Acknowledgement::of(&spec, &told, FILE, &expected, Some(&report), at(11_000)), acknowledgement);
+    assert_eq!(Acknowledgement::of(&spec, &told, told_at(Reload::Watch, &told, None, FILE), &expected, Some(&report), at(11_000)), acknowledgement);
 }
 
 #[rstest]
@@ -69,7 +72,9 @@ fn a_revision_decides_where_there_is_one(
 #[case(0, Acknowledgement::Pending)]
 fn a_timer_counts_from_the_touch(#[case] now: i64, #[case] expected: Acknowledgement) {
     let spec = api::fleet::Acknowledgement { timer: Some(Duration::from_secs(30)), ..Default::default() };
-    assert_eq!(Acknowledgement::of(&spec, &told(1, FILE), FILE, &Expected::default(), None, at(now)), expected);
+    let pod = told(1, FILE);
+    let told = told_at(Reload::Watch, &pod, None, FILE);
+    assert_eq!(Acknowledgement::of(&spec, &pod, told, &Expected::default(), None, at(now)), expected);
 }
 
 #[rstest]
@@ -96,4 +101,14 @@ fn a_touch_is_read_back_as_written_and_anything_else_is_none() {
     assert_eq!(Touch::parse(&touch.text()), Some(touch));
     assert_eq!(Touch::parse("yesterday"), None);
     assert_eq!(Touch::parse("2026-01-01T00:00:00Z#many#x"), None);
+}
+
+#[rstest]
+#[case::started_since("new", Some(at(5_000)))]
+#[case::runs_since_before("old", None)]
+fn a_member_that_reads_its_file_at_start_is_told_by_a_start(#[case] pod: &str, #[case] expected: Option<Timestamp>) {
+    let pod = Pod { uid: pod.to_owned(), created: at(5_000), ..told(1, FILE) };
+    let entry = Entry { cohort: Cohort::Optimized, stage: 0, pod: "old".to_owned(), restarts: 0 };
+    assert_eq!(told_at(Reload::RestartPod, &pod, Some(&entry), FILE), expected);
+    assert_eq!(told_at(Reload::RestartPod, &pod, None, FILE), None, "nobody has told it anything");
 }

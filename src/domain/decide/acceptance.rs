@@ -1,21 +1,29 @@
 //! What has to be right before anything is touched.
 
-use api::{indicator::Mode, names::MEMBERS_KEY, optimization::Optimization, reason::Reason};
+use api::{
+    fleet::{Delivery, Rendered},
+    indicator::Mode,
+    names::MEMBERS_KEY,
+    optimization::Optimization,
+    reason::Reason,
+};
 
 use super::{
     intent::{Intent, Kind},
     pass::{Pass, Phase},
-    stamp::{self, is_eligible},
+    cohorts::is_eligible,
+    stamp,
 };
 use crate::{
     analysis::query::Query,
     cohort::holdout,
+    delivery,
     observation::{Member, Problem},
-    rendering, settings,
+    settings,
 };
 
-/// Longest key that a ConfigMap takes.
-const LONGEST_KEY: usize = 253;
+/// Longest name of a ConfigMap, and longest key in one.
+const LONGEST_NAME: usize = 253;
 
 /// Stalls on the first thing that is not right.
 #[must_use]
@@ -58,7 +66,7 @@ fn spec(pass: &Pass<'_>) -> Option<Problem> {
         return Some(Problem::new(Reason::InvalidSpec, message));
     }
     [&pass.settings.optimized, &pass.settings.baseline].into_iter().find_map(|values| {
-        let error = rendering::file(config, values).err()?;
+        let error = delivery::file(config, values).err()?;
         Some(Problem::new(Reason::InvalidSpec, format!("spec.optimizations: {error}")))
     })
 }
@@ -75,8 +83,9 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
             members.iter().filter(|member| lacks(member)).map(|member| member.name.as_str()).collect();
         (!names.is_empty()).then(|| stamp::listed(names.into_iter()))
     };
-    if let Some(names) = without(&|member| !member.pod.mounts_config) {
-        let name = &config.rendered.name;
+    if let (Delivery::Rendered(Rendered { name, .. }), Some(names)) =
+        (&config.delivery, without(&|member| !member.pod.mounts_config))
+    {
         let message = format!(
             "pods {names} do not mount ConfigMap {name} as a directory; mount it as a volume without subPath, with \
              optional: true (environment variables and subPath mounts are never updated)"
@@ -95,11 +104,11 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
         }
     }
     if let Some(names) = without(&|member| {
-        let key = rendering::file_key(config, &member.name);
-        key.len() > LONGEST_KEY || key == MEMBERS_KEY
+        let key = delivery::file_key(config, &member.name);
+        let map = delivery::config_map(config, &member.name).unwrap_or_default();
+        key.len().max(map.len()) > LONGEST_NAME || key == MEMBERS_KEY
     }) {
-        let message =
-            format!("spec.fleet.config.rendered.key: the files of {names} would have names of over 253 characters");
+        let message = format!("spec.fleet.config: the files of {names} would have names of over 253 characters");
         return Some(Problem::new(Reason::InvalidSpec, message));
     }
     let refused = pass.seen.services.iter().find_map(|service| service.refused.clone());
@@ -107,9 +116,8 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
         return Some(Problem::new(Reason::ServiceRefused, refused));
     }
     let eligible = pass.roster.standings.iter().filter(|standing| is_eligible(standing)).count();
-    if eligible == 0 {
-        let message = "spec.fleet.nodeSelector: no member runs on a Node with these labels";
-        return Some(Problem::new(Reason::NoEligibleMembers, message));
+    if eligible == 0 && pass.phase == Phase::Idle && !is_optimized_already(pass) {
+        return Some(nobody(pass));
     }
     let compares = pass.spec.indicators.iter().find(|indicator| {
         indicator.mode == Mode::Enforce && (indicator.max_increase.is_some() || indicator.max_decrease.is_some())
@@ -124,6 +132,29 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
         return Some(Problem::new(Reason::FleetTooSmall, message));
     }
     None
+}
+
+/// Whether every member runs the optimized values without us.
+#[must_use]
+pub fn is_optimized_already(pass: &Pass<'_>) -> bool {
+    pass.roster.standings.iter().all(|standing| {
+        standing.unfit.as_ref().is_some_and(|problem| problem.reason == Reason::AlreadyOptimized)
+    })
+}
+
+/// Why nobody can take part: what is wrong with the first member that does not run the optimized values already.
+fn nobody(pass: &Pass<'_>) -> Problem {
+    let unfit = pass.roster.standings.iter().filter_map(|standing| standing.unfit.as_ref());
+    match unfit.clone().find(|problem| problem.reason != Reason::AlreadyOptimized) {
+        Some(problem) if problem.reason != Reason::NodeNotSelected => {
+            let message = format!("no member can take part, {} of them; {}", unfit.count(), problem.message);
+            Problem::new(problem.reason, message)
+        }
+        _ => {
+            let message = "spec.fleet.nodeSelector: no member runs on a Node with these labels";
+            Problem::new(Reason::NoEligibleMembers, message)
+        }
+    }
 }
 
 /// Waits while another rollout has an unfinished run on members of this fleet.

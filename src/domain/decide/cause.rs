@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use api::{metrics::SilenceAction, reason::Reason, rollout::DeletionPolicy};
+use api::{fleet::Delivery, metrics::SilenceAction, reason::Reason, rollout::DeletionPolicy};
 
 use super::pass::{Pass, Phase};
-use crate::{acknowledgement::elapsed, mark::Cause, observation::Breach, record::Cohort};
+use crate::{acknowledgement::elapsed, delivery, mark::Cause, observation::Breach, record::Cohort};
 
 /// Restarts after its own switch that make a member's crash a loop.
 const CRASH_LOOP: i32 = 2;
@@ -102,14 +102,23 @@ fn crashes(pass: &Pass<'_>) -> Option<Breach> {
     })
 }
 
-/// ConfigMaps of the run that somebody deleted: their members run the baseline, and who was a member is lost.
+/// ConfigMaps of the run that somebody deleted: what their members run and who was a member is lost.
 fn vanished(pass: &Pass<'_>) -> Option<Cause> {
     let before = pass.status.members.as_ref().map_or(0, |members| members.optimized);
-    let lost = before > 0 && pass.run_shards().next().is_none() && pass.seen.problems.is_empty();
-    lost.then(|| {
-        let name = &pass.spec.fleet.config.rendered.name;
-        Cause::new(Reason::Overridden, &format!("ConfigMap {name} was deleted during the run"), pass.seen.now)
-    })
+    if before == 0 || !pass.seen.problems.is_empty() {
+        return None;
+    }
+    let name = match &pass.spec.fleet.config.delivery {
+        Delivery::Rendered(rendered) => pass.run_shards().next().is_none().then(|| rendered.name.clone()),
+        // Pods are labelled before their ConfigMaps are written, so only a stage that is written tells.
+        Delivery::Patched(_) => {
+            let stray = pass.roster.standings.iter().find(|standing| standing.is_stray());
+            let stray = stray.filter(|_| pass.run_shards().next().is_none() || pass.is_stamped());
+            stray.and_then(|stray| delivery::config_map(&pass.spec.fleet.config, &stray.member.name))
+        }
+    }?;
+    let message = format!("ConfigMap {name} was deleted during the run");
+    Some(Cause::new(Reason::Overridden, &message, pass.seen.now))
 }
 
 fn silence(pass: &Pass<'_>) -> Option<Cause> {

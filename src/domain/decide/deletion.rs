@@ -1,18 +1,23 @@
 //! What a rollout that is being deleted leaves behind.
 
-use std::collections::BTreeMap;
-
-use api::{names::SETTLED_ANNOTATION, reason::Reason, rollout::DeletionPolicy};
+use api::{
+    fleet::Delivery,
+    names::{INVERSE_ANNOTATION, SETTLED_ANNOTATION},
+    reason::Reason,
+    rollout::DeletionPolicy,
+};
 
 use super::{
     intent::{Intent, Kind},
     pass::{Pass, Phase},
-    stamp,
+    stamp::patched::write_to,
+    tell,
 };
 use crate::{
-    plan::{Advance, ShardWrite},
-    rendering,
-    settings::Values,
+    delivery,
+    plan::Advance,
+    restoration::baseline_file,
+    settings::{Settings, Values},
 };
 
 /// Once nothing runs: takes back what is settled if that is asked for, and does nothing else.
@@ -49,24 +54,27 @@ fn unsettle(pass: &Pass<'_>) -> Vec<Advance> {
     if settled.len() == pass.settled.len() {
         return Vec::new();
     }
-    let baseline = crate::settings::Settings::new(&pass.spec.optimizations, &settled).baseline;
-    let file = rendering::file(&pass.spec.fleet.config, &baseline).unwrap_or_default();
+    let config = &pass.spec.fleet.config;
+    let settings = Settings::new(&pass.spec.optimizations, &settled);
     let mut advance = Vec::new();
-    for shard in &pass.seen.shards {
-        let keys = shard.files.keys().map(|member| rendering::file_key(&pass.spec.fleet.config, member));
-        advance.push(Advance::WriteShard(ShardWrite {
-            name: shard.name.clone(),
-            resource_version: Some(shard.resource_version.clone()),
-            data: keys.map(|key| (key, file.clone())).collect(),
-            labels: BTreeMap::new(),
-            annotations: [(SETTLED_ANNOTATION.to_owned(), Some(serde_json::json!(settled).to_string()))].into(),
-        }));
-        let members = pass.roster.standings.iter().filter(|standing| shard.files.contains_key(&standing.member.name));
-        advance.extend(
-            members
-                .filter_map(|standing| stamp::touch(pass, standing, file.as_deref(), &shard.name))
-                .map(Advance::Touch),
-        );
+    for shard in pass.seen.shards.iter().filter(|shard| !shard.settled.is_empty()) {
+        let mut write = write_to(shard);
+        let text = (!settled.is_empty()).then(|| serde_json::json!(settled).to_string());
+        write.annotations.insert(SETTLED_ANNOTATION.to_owned(), text);
+        if let Delivery::Patched(_) = config.delivery {
+            write.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);
+            write.record(config, None);
+        }
+        let mut told = Vec::new();
+        for member in shard.files.keys() {
+            let file = baseline_file(config, &settings, shard, member);
+            let standing = pass.roster.standings.iter().find(|standing| standing.member.name == *member);
+            let standing = standing.filter(|standing| standing.file != file.as_deref());
+            told.extend(standing.and_then(|standing| tell::touch(pass, standing, file.as_deref(), &shard.name)));
+            write.data.insert(delivery::file_key(config, member), file);
+        }
+        advance.push(Advance::WriteShard(write));
+        advance.extend(told.into_iter().map(Advance::Touch));
     }
     advance
 }

@@ -2,11 +2,12 @@
 
 use api::{
     OptimizationRollout, OptimizationRolloutSpec, OptimizationRolloutStatus,
+    fleet::Delivery,
     names::{RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, cohort},
     status::Run,
 };
 
-use super::roster::Roster;
+use super::{roster::Roster, stamp::patched};
 use crate::{
     mark::Mark,
     observation::{Measurements, Observation, Pod, Shard},
@@ -69,7 +70,7 @@ impl<'a> Pass<'a> {
         let phase = phase(&status, mark.as_ref(), seen);
         let settled = seen.shards.iter().rev().flat_map(|shard| shard.settled.clone()).collect();
         let settings = Settings::new(&spec.optimizations, &settled);
-        let roster = Roster::new(spec, seen, run.as_ref().map(|run| run.id.as_str()), &settings);
+        let roster = Roster::new(spec, seen, run.as_ref().map(|run| run.id.as_str()), &settings, &settled);
         let wanted_run = run::run_id(&run::plan_id(rollout), spec.attempt);
         Self { rollout, spec, status, seen, run, phase, wanted_run, mark, settings, settled, roster }
     }
@@ -92,12 +93,22 @@ impl<'a> Pass<'a> {
         self.seen.shards.iter().filter(move |shard| !run.is_empty() && shard.record.run == run)
     }
 
-    /// Whether every ConfigMap bears the stamp of the current stage.
+    /// Whether the current stage is written wherever it has to be.
     #[must_use]
     pub fn is_stamped(&self) -> bool {
-        let stage = self.stamp();
-        let shards = &self.seen.shards;
-        !shards.is_empty() && self.run_shards().filter(|shard| shard.record.stage == stage).count() == shards.len()
+        match self.spec.fleet.config.delivery {
+            Delivery::Rendered(_) => {
+                let shards = &self.seen.shards;
+                !shards.is_empty() && shards.iter().all(|shard| self.has_stamp(shard))
+            }
+            Delivery::Patched(_) => self.run_shards().next().is_some() && patched::due(self).is_empty(),
+        }
+    }
+
+    /// Whether a ConfigMap bears the stamp of the current stage, or a later one.
+    #[must_use]
+    pub fn has_stamp(&self, shard: &Shard) -> bool {
+        self.run.as_ref().is_some_and(|run| run.id == shard.record.run) && shard.record.stage >= self.stamp()
     }
 
     /// The stamp of the current stage: its index, or one beyond the last when all follow.

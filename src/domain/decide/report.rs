@@ -15,7 +15,7 @@ use super::{
     intent::{Intent, Kind, State},
     pass::{Pass, Phase},
     stage::count,
-    stamp::is_eligible,
+    cohorts::is_eligible,
 };
 use crate::{acknowledgement::Acknowledgement, record::Cohort, status::set_condition, traffic};
 
@@ -102,8 +102,9 @@ fn ineligible(pass: &Pass<'_>) -> Vec<Ineligible> {
         .standings
         .iter()
         .filter(|standing| !is_eligible(standing))
+        .filter_map(|standing| Some((standing.member.name.clone(), standing.unfit.clone()?)))
         .take(INELIGIBLE)
-        .map(|standing| Ineligible { member: standing.member.name.clone(), reason: Reason::NodeNotSelected })
+        .map(|(member, problem)| Ineligible { member, reason: problem.reason, message: problem.message })
         .collect()
 }
 

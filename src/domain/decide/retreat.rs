@@ -1,9 +1,13 @@
 //! Taking a run back: traffic and settings at once, then acknowledgement, then everything as it was.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use api::{
-    names::{COHORT_LABEL, MEMBERS_KEY, cohort},
+    fleet::Delivery,
+    names::{COHORT_LABEL, INVERSE_ANNOTATION, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, cohort},
     reason::Reason,
     status::{Retreat, StageStatus},
 };
@@ -14,15 +18,17 @@ use super::{
     intent::{Intent, Kind, State},
     pass::{Pass, Phase},
     roster::Standing,
-    stamp::{self, target},
+    stamp::{self, patched::write_to, target},
+    tell,
 };
 use crate::{
-    acknowledgement::{elapsed, touch_due},
+    acknowledgement::elapsed,
+    delivery,
     mark::{Cause, Mark},
     observation::Service,
-    plan::{Advance, Restoration, ShardWrite, TouchPod, Withdraw},
+    plan::{Advance, Restoration, Withdraw},
     record::{Cohort, Record},
-    rendering, traffic,
+    traffic,
 };
 
 /// How long after its settings were back a member may stay silent before it counts as unreachable.
@@ -66,8 +72,8 @@ pub fn withdraw_only(pass: &Pass<'_>, cause: Cause) -> Vec<Withdraw> {
 struct Back<'p> {
     /// Optimized, or on the way back and not acknowledged.
     away: Vec<&'p Standing<'p>>,
-    /// ConfigMaps that still hold optimized files.
-    restorations: Vec<Restoration>,
+    /// What is due in ConfigMaps that still hold optimized files, by their names.
+    restorations: BTreeMap<&'p str, Restoration>,
     /// Run the baseline again, by their own account or by the timer.
     back: usize,
 }
@@ -86,17 +92,30 @@ impl<'p> Back<'p> {
                 Some(Cohort::Baseline | Cohort::Holdout) | None => {}
             }
         }
+        let pods: BTreeMap<&str, &str> =
+            pass.seen.members.iter().map(|member| (member.name.as_str(), member.pod.uid.as_str())).collect();
+        let pod = |member: &String| Some((member.clone(), (*pods.get(member.as_str())?).to_owned()));
         let restorations = pass
             .run_shards()
-            .map(|shard| Restoration {
-                seen: shard.clone(),
-                config: pass.spec.fleet.config.clone(),
-                baseline: pass.settings.baseline.clone(),
-                mark: mark.clone(),
+            .map(|shard| {
+                let restoration = Restoration {
+                    seen: shard.clone(),
+                    config: pass.spec.fleet.config.clone(),
+                    settings: pass.settings.clone(),
+                    pods: shard.record.members.keys().filter_map(pod).collect(),
+                    mark: mark.clone(),
+                };
+                (shard.name.as_str(), restoration)
             })
-            .filter(|restoration| restoration.is_due(&restoration.seen))
+            .filter(|(_, restoration)| restoration.is_due(&restoration.seen))
             .collect();
         Self { away, restorations, back }
+    }
+
+    /// What gives an optimized member its file back.
+    fn restoration_of(&self, standing: &Standing<'_>) -> Option<&Restoration> {
+        let shard = standing.shard.filter(|_| standing.cohort() == Some(Cohort::Optimized))?;
+        self.restorations.get(shard.name.as_str())
     }
 
     fn is_off(&self, pass: &Pass<'_>) -> bool {
@@ -211,30 +230,37 @@ impl<'p> Back<'p> {
 /// Records without members: the run is over.
 #[must_use]
 pub fn closed(pass: &Pass<'_>, stage: i32) -> Vec<Advance> {
+    let config = &pass.spec.fleet.config;
     pass.run_shards()
         .filter(|shard| !shard.record.members.is_empty())
         .map(|shard| {
+            let mut write = write_to(shard);
             let record = Record { run: shard.record.run.clone(), stage, members: Default::default() };
-            Advance::WriteShard(ShardWrite {
-                name: shard.name.clone(),
-                resource_version: Some(shard.resource_version.clone()),
-                data: [(MEMBERS_KEY.to_owned(), Some(record.text()))].into(),
-                labels: Default::default(),
-                annotations: Default::default(),
-            })
+            write.record(config, Some(&record));
+            Advance::WriteShard(write)
         })
         .collect()
 }
 
-/// Without the rollout nobody declares its baseline any more: its members' files say what is settled, and nothing else.
+/// What stays of a run that was taken back: nothing in somebody else's ConfigMap. In ours, without the rollout nobody
+/// declares its baseline any more: its members' files say what is settled, and nothing else.
 fn forgotten(pass: &Pass<'_>, advance: Advance) -> Advance {
     let Advance::WriteShard(mut write) = advance else { return advance };
-    if pass.is_deleted() {
-        let config = &pass.spec.fleet.config;
-        let settled = rendering::file(config, &pass.settled).unwrap_or_default();
-        let shards = pass.seen.shards.iter().filter(|shard| shard.name == write.name);
-        let members = shards.flat_map(|shard| shard.files.keys());
-        write.data.extend(members.map(|member| (rendering::file_key(config, member), settled.clone())));
+    let config = &pass.spec.fleet.config;
+    match &config.delivery {
+        Delivery::Patched(_) => {
+            write.record(config, None);
+            for annotation in [INVERSE_ANNOTATION, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION] {
+                write.annotations.insert(annotation.to_owned(), None);
+            }
+        }
+        Delivery::Rendered(_) if pass.is_deleted() => {
+            let settled = delivery::file(config, &pass.settled).unwrap_or_default();
+            let shards = pass.seen.shards.iter().filter(|shard| shard.name == write.name);
+            let members = shards.flat_map(|shard| shard.files.keys());
+            write.data.extend(members.map(|member| (delivery::file_key(config, member), settled.clone())));
+        }
+        Delivery::Rendered(_) => {}
     }
     Advance::WriteShard(write)
 }
@@ -251,15 +277,17 @@ fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Withdraw> {
         items.push(Withdraw::MarkRollout(mark.clone()));
     }
     items.extend(traffic_away(pass, mark, back, &marked));
-    items.extend(back.restorations.iter().cloned().map(Box::new).map(Withdraw::Restore));
-    let baseline = rendering::file(&pass.spec.fleet.config, &pass.settings.baseline).unwrap_or_default();
+    items.extend(back.restorations.values().cloned().map(Box::new).map(Withdraw::Restore));
     items.extend(back.away.iter().filter_map(|standing| {
-        let pod = &standing.member.pod;
-        let file = if standing.is_stray() { standing.file } else { baseline.as_deref() };
-        let touch = touch_due(pod, file, pass.seen.now)?;
-        let after = standing.shard.map_or_else(String::new, |shard| shard.name.clone());
-        Some(Withdraw::Touch(TouchPod { pod: target(pod), touch, after }))
+        let restoration = back.restoration_of(standing);
+        let restored = restoration.map(|restoration| restoration.file(&restoration.seen, &standing.member.name));
+        let file = restored.as_ref().map_or(standing.file, |file| file.as_deref());
+        let shard = standing.shard.map_or("", |shard| &shard.name);
+        tell::touch(pass, standing, file, shard).map(Withdraw::Touch)
     }));
+    let told = back.away.iter().copied().filter(|standing| standing.cohort() != Some(Cohort::Optimized));
+    let told: Vec<&Standing<'_>> = told.collect();
+    items.extend(tell::evictions(pass, &told).into_iter().map(Withdraw::Evict));
     items
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use api::{OptimizationRolloutSpec, names::cohort};
 
+use super::fitness::Fitness;
 use crate::{
-    acknowledgement::{Acknowledgement, Expected},
-    observation::{Member, Observation, Shard},
+    acknowledgement::{Acknowledgement, Expected, told_at},
+    delivery,
+    observation::{Member, Observation, Problem, Shard},
     record::{Cohort, Entry},
-    rendering,
-    settings::Settings,
+    settings::{Settings, Values},
 };
 
 /// The members of the fleet, and the entries of those that have no pod now.
@@ -36,6 +37,8 @@ pub struct Standing<'a> {
     pub acknowledgement: Acknowledgement,
     /// It is recorded as optimized, and somebody else gave it other values.
     pub overridden: bool,
+    /// Why it cannot take part; of no meaning once it has an entry.
+    pub unfit: Option<Problem>,
 }
 
 impl Standing<'_> {
@@ -61,7 +64,13 @@ impl Standing<'_> {
 impl<'a> Roster<'a> {
     /// Finds out where everybody stands in this run.
     #[must_use]
-    pub fn new(spec: &OptimizationRolloutSpec, seen: &'a Observation, run: Option<&str>, settings: &Settings) -> Self {
+    pub fn new(
+        spec: &OptimizationRolloutSpec,
+        seen: &'a Observation,
+        run: Option<&str>,
+        settings: &Settings,
+        settled: &Values,
+    ) -> Self {
         let mut entries: BTreeMap<&str, (&Shard, &Entry)> = BTreeMap::new();
         let mut files: BTreeMap<&str, (&Shard, &str)> = BTreeMap::new();
         for shard in &seen.shards {
@@ -71,7 +80,8 @@ impl<'a> Roster<'a> {
                 entries.extend(members.map(|(member, entry)| (member.as_str(), (shard, entry))));
             }
         }
-        let optimized_file = rendering::file(&spec.fleet.config, &settings.optimized).unwrap_or_default();
+        let config = &spec.fleet.config;
+        let fitness = Fitness::new(config, settings, settled);
         let reports = seen.measurements.as_ref().map(|measurements| &measurements.reports);
         let standings = seen
             .members
@@ -81,32 +91,35 @@ impl<'a> Roster<'a> {
                 let file = files.get(member.name.as_str());
                 let text = file.map(|(_, text)| *text);
                 let cohort = entry.map(|(_, entry)| entry.cohort);
-                let enabled = spec
-                    .optimizations
-                    .iter()
-                    .map(|optimization| {
-                        let on = cohort == Some(Cohort::Optimized) || settings.is_settled_on(optimization);
-                        (optimization.name.as_str(), on)
-                    })
-                    .collect();
-                let values = if cohort == Some(Cohort::Optimized) { &settings.optimized } else { &settings.baseline };
-                let revision = rendering::revision(&spec.fleet.config, values).filter(|_| text.is_some());
-                let expected = Expected { enabled, revision };
+                let shard = entry.map(|(shard, _)| shard).or(file.map(|(shard, _)| *shard));
+                let entry = entry.map(|(_, entry)| entry);
+                let expected = Expected {
+                    enabled: spec
+                        .optimizations
+                        .iter()
+                        .map(|optimization| {
+                            let on = delivery::enables(config, settings, cohort, text, optimization);
+                            (optimization.name.as_str(), on)
+                        })
+                        .collect(),
+                    revision: delivery::expected_revision(config, settings, cohort, text),
+                };
                 let acknowledgement = Acknowledgement::of(
                     &spec.fleet.acknowledgement,
                     &member.pod,
-                    text,
+                    told_at(config.reload, &member.pod, entry, text),
                     &expected,
                     reports.and_then(|reports| reports.get(&member.name)),
                     seen.now,
                 );
                 Standing {
                     member,
-                    shard: entry.map(|(shard, _)| shard).or(file.map(|(shard, _)| *shard)),
-                    entry: entry.map(|(_, entry)| entry),
+                    shard,
+                    entry,
                     file: text,
                     acknowledgement,
-                    overridden: cohort == Some(Cohort::Optimized) && text != optimized_file.as_deref(),
+                    overridden: cohort == Some(Cohort::Optimized) && fitness.is_overridden(shard, text),
+                    unfit: if entry.is_some() { None } else { fitness.unfit(member, text) },
                 }
             })
             .collect();

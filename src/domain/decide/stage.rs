@@ -10,10 +10,13 @@ use api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
+    acceptance,
+    cohorts::is_eligible,
     intent::{Intent, Kind},
     pass::{Pass, Phase},
     retreat::closed,
-    stamp::{self, is_eligible, target},
+    stamp::{self, target},
+    tell,
 };
 use crate::{
     cohort::{holdout, quota},
@@ -44,6 +47,10 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
         let mut intent = Intent::state(pass, Kind::Waiting, Reason::Settled, "every value is the baseline already");
         intent.advance = stamp::joiners(pass);
         return Some(intent);
+    }
+    if acceptance::is_optimized_already(pass) {
+        let message = "every member runs the optimized values already; there is nothing to switch";
+        return Some(Intent::state(pass, Kind::Waiting, Reason::AlreadyOptimized, message));
     }
     let eligible = pass.roster.standings.iter().filter(|standing| is_eligible(standing)).count();
     let held_out = holdout(eligible, pass.spec.holdout_percent);
@@ -341,7 +348,7 @@ pub fn settled(pass: &Pass<'_>) -> Option<Intent> {
 /// What keeps a stage true while it is watched: touches again, labels of replaced pods, files of those who join.
 fn upkeep(pass: &Pass<'_>) -> Vec<Advance> {
     let mut advance = if pass.phase == Phase::Settling { Vec::new() } else { stamp::relabelled(pass) };
-    advance.extend(stamp::repeated_touches(pass).into_iter().map(Advance::Touch));
+    advance.extend(tell::again(pass));
     advance.extend(stamp::joiners(pass));
     advance
 }

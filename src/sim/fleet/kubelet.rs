@@ -34,6 +34,8 @@ struct Versions {
 struct Mount {
     uid: String,
     config_maps: Vec<String>,
+    /// As its process found them at its start.
+    first: Data,
     data: Data,
     /// When the ConfigMaps were like that.
     as_of: Instant,
@@ -52,6 +54,10 @@ impl Kubelet {
         self.mounts.get(pod)?.data.get(file).cloned()
     }
 
+    pub(super) fn first_file(&self, pod: &str, file: &str) -> Option<String> {
+        self.mounts.get(pod)?.first.get(file).cloned()
+    }
+
     pub(super) fn config_map_changed(&mut self, name: &str, at: Instant, data: Data) {
         let versions = self.config_maps.entry(name.to_owned()).or_default();
         let replaced = std::mem::replace(&mut versions.new, data);
@@ -64,7 +70,7 @@ impl Kubelet {
         let config_maps = mounted(pod);
         let data = self.data(&config_maps, None);
         let uid = text(pod, "/metadata/uid").to_owned();
-        let mount = Mount { uid, config_maps, data, as_of: Instant::now() };
+        let mount = Mount { uid, config_maps, first: data.clone(), data, as_of: Instant::now() };
         self.mounts.insert(text(pod, "/metadata/name").to_owned(), mount);
     }
 

@@ -31,7 +31,17 @@ fn mounting(volume: Value, mount: Value) -> Pod {
 )]
 fn only_a_mounted_directory_is_updated(#[case] volume: Value, #[case] mount: Value, #[case] expected: bool) {
     let pod = mounting(volume, mount);
-    assert_eq!(mounts(pod.spec.as_ref().unwrap(), "settings"), expected);
+    let mounted = Mounted { config_map: "settings".to_owned(), key: None };
+    assert_eq!(mounts(pod.spec.as_ref().unwrap(), &mounted), expected);
+}
+
+#[rstest]
+#[case::its_file("node.toml", true)]
+#[case::another_file("other.toml", false)]
+fn of_a_members_own_map_the_one_file_suffices(#[case] key: &str, #[case] expected: bool) {
+    let volume = json!({"configMap": {"name": "a-config", "items": [{"key": key, "path": "x"}]}});
+    let mounted = Mounted { config_map: "a-config".to_owned(), key: Some("node.toml".to_owned()) };
+    assert_eq!(mounts(mounting(volume, json!({})).spec.as_ref().unwrap(), &mounted), expected);
 }
 
 #[rstest]
@@ -73,7 +83,8 @@ fn pruning_keeps_what_decisions_look_at() {
     let mut pruned = pod(full);
     prune(&mut pruned);
     let spec = pruned.spec.as_ref().unwrap();
-    assert!(mounts(spec, "settings"));
+    let mounted = Mounted { config_map: "settings".to_owned(), key: None };
+    assert!(mounts(spec, &mounted));
     assert_eq!(container_port(spec, "metrics"), Some(9090));
     assert_eq!(spec.node_name.as_deref(), Some("node-1"));
     assert_eq!(pruned.annotations().keys().collect::<Vec<_>>(), ["optimization.qudag.io/touched"]);

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use api::fleet::{Format, Rendered};
+use api::fleet::{Format, Patched, Reload, Rendered};
 use kube::core::ObjectMeta;
 use rstest::rstest;
 
@@ -8,7 +8,12 @@ use super::*;
 
 fn config() -> Config {
     let rendered = Rendered { name: "settings".to_owned(), key: "{member}.toml".to_owned() };
-    Config { rendered, format: Format::Toml, revision_path: None }
+    Config {
+        delivery: Delivery::Rendered(rendered),
+        format: Format::Toml,
+        reload: Reload::Watch,
+        revision_path: None,
+    }
 }
 
 fn map(data: &[(&str, &str)], annotations: &[(&str, &str)]) -> ConfigMap {
@@ -24,18 +29,6 @@ fn map(data: &[(&str, &str)], annotations: &[(&str, &str)]) -> ConfigMap {
         data: Some(own(data)),
         ..ConfigMap::default()
     }
-}
-
-#[rstest]
-#[case::first("settings", Some(0))]
-#[case::second("settings-1", Some(1))]
-#[case::tenth("settings-9", Some(9))]
-#[case::zero_is_never_written("settings-0", None)]
-#[case::leading_zero("settings-01", None)]
-#[case::longer_name("settings-of-others", None)]
-#[case::other("other", None)]
-fn a_shard_is_known_by_its_name(#[case] name: &str, #[case] expected: Option<usize>) {
-    assert_eq!(index(&config(), name), expected);
 }
 
 #[test]
@@ -63,4 +56,81 @@ fn a_map_that_cannot_be_used_is_a_problem_that_names_it(#[case] map: ConfigMap, 
     let problem = read(&config(), &map).unwrap_err();
     assert_eq!(problem.reason, reason);
     assert!(problem.message.contains("ConfigMap settings"), "{}", problem.message);
+}
+
+fn patched() -> Config {
+    let delivery = Delivery::Patched(Patched { name: "{member}-config".to_owned(), key: "node.toml".to_owned() });
+    Config { delivery, ..config() }
+}
+
+fn own_map(annotations: &[(&str, &str)]) -> ConfigMap {
+    let mut map = map(&[("node.toml", "x = 1"), ("other.toml", "y = 1")], annotations);
+    map.metadata.name = Some("a-config".to_owned());
+    map.metadata.namespace = Some("fleet".to_owned());
+    map
+}
+
+#[test]
+fn a_members_own_map_has_its_file_and_its_record_in_an_annotation() {
+    let record = r#"{"run": "run-1", "stage": 2, "members": {"a": {"c": "o", "s": 1, "u": "uid"}}}"#;
+    let inverse = r#"{"h": "1", "s": [], "b": {"x": null}}"#;
+    let annotations =
+        [(MEMBER_ANNOTATION, "a"), (RECORD_ANNOTATION, record), (INVERSE_ANNOTATION, inverse)];
+    let shard = read(&patched(), &own_map(&annotations)).unwrap();
+    assert_eq!(shard.files, BTreeMap::from([("a".to_owned(), "x = 1".to_owned())]));
+    assert_eq!((shard.record.run.as_str(), shard.record.members.len()), ("run-1", 1));
+    assert_eq!(shard.inverse.unwrap().hash, "1");
+}
+
+#[rstest]
+#[case::without_annotation(own_map(&[]), Reason::NotOptedIn, "annotate configmap a-config optimization.qudag.io/member=a")]
+#[case::of_another_member(own_map(&[(MEMBER_ANNOTATION, "b")]), Reason::NotOptedIn, "is of member b")]
+#[case::immutable(
+    ConfigMap { immutable: Some(true), ..own_map(&[(MEMBER_ANNOTATION, "a")]) },
+    Reason::ConfigMapImmutable,
+    "without immutable"
+)]
+#[case::without_file(
+    ConfigMap { data: None, ..own_map(&[(MEMBER_ANNOTATION, "a")]) },
+    Reason::ConfigUnreadable,
+    "has no key node.toml"
+)]
+fn a_members_own_map_is_only_used_with_its_owners_consent(
+    #[case] map: ConfigMap,
+    #[case] reason: Reason,
+    #[case] words: &str,
+) {
+    let problem = read(&patched(), &map).unwrap_err();
+    assert_eq!(problem.reason, reason);
+    assert!(problem.message.contains(words), "{}", problem.message);
+}
+
+#[rstest]
+#[case::rendered(&[(ROLLOUT_LABEL, "x")], &[], true)]
+#[case::opted_in(&[], &[(MEMBER_ANNOTATION, "a")], true)]
+#[case::foreign(&[("app", "x")], &[("note", "x")], false)]
+fn only_maps_that_are_ours_to_read_keep_their_content(
+    #[case] labels: &[(&str, &str)],
+    #[case] annotations: &[(&str, &str)],
+    #[case] kept: bool,
+) {
+    let mut map = map(&[("node.toml", "x = 1")], annotations);
+    map.metadata.labels = Some(labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect());
+    prune(&mut map);
+    assert_eq!(map.data.is_some(), kept);
+    assert!(map.metadata.labels.is_some());
+}
+
+#[test]
+fn the_latest_foreign_writer_is_known() {
+    let entry = |manager: &str, second: i64| {
+        serde_json::from_value(serde_json::json!({
+            "manager": manager, "operation": "Update", "time": format!("2026-01-01T00:00:0{second}Z"), "fieldsV1": {},
+        }))
+        .unwrap()
+    };
+    let mut map = own_map(&[(MEMBER_ANNOTATION, "a")]);
+    map.metadata.managed_fields = Some(vec![entry("helm", 1), entry("kubectl-edit", 2), entry(FIELD_MANAGER, 3)]);
+    prune(&mut map);
+    assert_eq!(read(&patched(), &map).unwrap().last_writer.as_deref(), Some("kubectl-edit"));
 }

@@ -5,6 +5,8 @@ mod crashes;
 mod laws;
 mod lifecycle;
 mod members;
+mod patched;
+mod restarts;
 mod retreat;
 mod standby;
 mod world;

@@ -20,8 +20,29 @@ const SCRAPE: Duration = Duration::from_millis(5);
 
 /// How the members behave.
 pub struct Members {
-    fleet: Fleet,
+    files: Files,
     state: Mutex<State>,
+}
+
+/// The file that a member's process reads, and when.
+#[derive(Clone)]
+pub struct Files {
+    pub fleet: Fleet,
+    /// Name of the file; `{member}` stands for the name of the pod.
+    pub name: &'static str,
+    pub only_at_start: bool,
+}
+
+impl Files {
+    /// What the process of a member has read.
+    pub fn read(&self, member: &str) -> Option<String> {
+        let name = self.name.replace("{member}", member);
+        if self.only_at_start { self.fleet.file_at_start(member, &name) } else { self.fleet.file(member, &name) }
+    }
+
+    fn is_optimized(&self, member: &str) -> bool {
+        self.read(member).is_some_and(|file| file.contains("enabled = true"))
+    }
 }
 
 /// Share of errors of a member, given whether it is optimized.
@@ -43,8 +64,8 @@ struct Counters {
 }
 
 impl Members {
-    pub fn new(fleet: Fleet) -> Self {
-        Self { fleet, state: Mutex::default() }
+    pub fn new(files: Files) -> Self {
+        Self { files, state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -63,9 +84,9 @@ impl Members {
 
     /// Optimized members fail half of their requests once there are at least `many` of them: the second stage hurts.
     pub fn harm_above(&self, many: usize) {
-        let fleet = self.fleet.clone();
+        let files = self.files.clone();
         self.fail(move |_, optimized| {
-            let all = fleet.members().into_iter().filter(|member| is_optimized(&fleet, member)).count();
+            let all = files.fleet.members().into_iter().filter(|member| files.is_optimized(member)).count();
             if optimized && all >= many { 0.5 } else { HEALTHY }
         });
     }
@@ -77,12 +98,12 @@ impl Members {
 
     /// Whether the process of a member runs with the pool on.
     pub fn is_optimized(&self, member: &str) -> bool {
-        is_optimized(&self.fleet, member)
+        self.files.is_optimized(member)
     }
 
     /// The revision that the process of a member read.
     fn revision(&self, member: &str) -> String {
-        let file = self.fleet.file(member, &format!("{member}.toml")).unwrap_or_default();
+        let file = self.files.read(member).unwrap_or_default();
         let line = file.lines().find_map(|line| line.strip_prefix("revision = "));
         line.unwrap_or_default().trim_matches('"').to_owned()
     }
@@ -116,10 +137,6 @@ impl Members {
             ),
         ])
     }
-}
-
-fn is_optimized(fleet: &Fleet, member: &str) -> bool {
-    fleet.file(member, &format!("{member}.toml")).is_some_and(|file| file.contains("enabled = true"))
 }
 
 impl Scraper for Members {

@@ -13,7 +13,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{laws, members::Members};
+use crate::{
+    laws,
+    members::{Files, Members},
+};
 
 pub const NAMESPACE: &str = "qudag";
 pub const CONFIG_MAP: &str = "qudag-optimizations";
@@ -38,10 +41,27 @@ pub struct Replica {
 impl World {
     /// Ten members, whose optimization harms nobody, and the laws on watch.
     pub fn new() -> Self {
+        Self::rendered(false)
+    }
+
+    /// The same, with processes that read their files at start alone.
+    pub fn rendered(only_at_start: bool) -> Self {
         let server = ApiServer::new();
         let fleet = Fleet::start(&server, FleetSpec::default());
-        let members = Arc::new(Members::new(fleet.clone()));
-        Self { server, fleet, members }
+        let files = Files { fleet: fleet.clone(), name: "{member}.toml", only_at_start };
+        Self { server, fleet, members: Arc::new(Members::new(files)) }
+    }
+
+    /// The same, with a ConfigMap of its own for each member, which their owners let us edit.
+    pub fn patched() -> Self {
+        let server = ApiServer::new();
+        let spec = FleetSpec { config_map: "{member}-config".to_owned(), ..FleetSpec::default() };
+        for member in (0..spec.members).map(|number| format!("{}-{number}", spec.prefix)) {
+            server.put(own_config_map(&member));
+        }
+        let fleet = Fleet::start(&server, spec);
+        let files = Files { fleet: fleet.clone(), name: "node.toml", only_at_start: false };
+        Self { server, fleet, members: Arc::new(Members::new(files)) }
     }
 
     /// Starts a replica.
@@ -237,6 +257,29 @@ impl Replica {
 
 pub fn key(name: &str) -> Key {
     Key::of::<OptimizationRollout>(NAMESPACE, name)
+}
+
+/// A file as its owner wrote it.
+pub const OWN_FILE: &str = "# tuned by hand\nlog = \"info\"\n\n[network.pool]\nenabled = false   # see the runbook\nmax = 20\n";
+
+/// The ConfigMap of one member.
+pub fn own_config_map(member: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {
+            "name": format!("{member}-config"), "namespace": NAMESPACE,
+            "annotations": {"optimization.qudag.io/member": member},
+        },
+        "data": {"node.toml": OWN_FILE, "other.toml": "a = 1"},
+    })
+}
+
+/// The same rollout, into the members' own ConfigMaps.
+pub fn patched_rollout(name: &str) -> Value {
+    let mut rollout = rollout(name);
+    rollout["spec"]["fleet"]["config"] =
+        json!({"patched": {"name": "{member}-config", "key": "node.toml"}, "format": "Toml"});
+    rollout
 }
 
 /// A rollout of connection pooling in three stages, judged by errors.

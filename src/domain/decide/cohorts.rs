@@ -1,0 +1,56 @@
+//! Who is in which cohort of the current stage.
+
+use std::collections::BTreeMap;
+
+use super::{pass::Pass, roster::Standing};
+use crate::{
+    cohort::{Candidate, order},
+    record::Cohort,
+};
+
+/// Whether a member takes part: it has an entry already, or nothing speaks against it.
+#[must_use]
+pub fn is_eligible(standing: &Standing<'_>) -> bool {
+    standing.entry.is_some() || standing.unfit.is_none()
+}
+
+/// The cohort of every eligible member in the current stage. Members never leave the optimized cohort here; additions
+/// follow the run's order up to the quota that the status has committed.
+#[must_use]
+pub fn cohorts<'a>(pass: &'a Pass<'_>) -> BTreeMap<&'a str, Cohort> {
+    let Some(run) = &pass.run else { return BTreeMap::new() };
+    let eligible: Vec<&Standing<'_>> = pass.roster.standings.iter().filter(|standing| is_eligible(standing)).collect();
+    let candidates: Vec<Candidate<'_>> = eligible
+        .iter()
+        .map(|standing| Candidate { name: &standing.member.name, zone: &standing.member.zone })
+        .collect();
+    let ordered = order(&run.seed, &candidates);
+    let recorded: BTreeMap<&str, Cohort> =
+        eligible.iter().filter_map(|standing| Some((standing.member.name.as_str(), standing.cohort()?))).collect();
+    if run.settling_at.is_some() {
+        return ordered.into_iter().map(|name| (name, Cohort::Optimized)).collect();
+    }
+    let quota = pass.status.stage.as_ref().map_or(0, |stage| usize::try_from(stage.quota).unwrap_or(0));
+    let mut room = quota.saturating_sub(pass.roster.optimized_count());
+    let mut holdouts = usize::try_from(run.holdout).unwrap_or(0);
+    let first = pass.stamp() == 0;
+    let mut cohorts: BTreeMap<&str, Cohort> = BTreeMap::new();
+    // The holdout is taken from the end of the order, so that it is the same whichever write of the first stage
+    // was the last before a crash. Later stages keep it.
+    for name in ordered.iter().rev() {
+        let cohort = match recorded.get(name) {
+            Some(cohort) => *cohort,
+            None if first && holdouts > 0 => Cohort::Holdout,
+            None => Cohort::Baseline,
+        };
+        holdouts = holdouts.saturating_sub(usize::from(cohort == Cohort::Holdout));
+        cohorts.insert(name, cohort);
+    }
+    for name in ordered {
+        if room > 0 && cohorts.get(name) == Some(&Cohort::Baseline) {
+            cohorts.insert(name, Cohort::Optimized);
+            room -= 1;
+        }
+    }
+    cohorts
+}

@@ -1,0 +1,88 @@
+//! Whether a member can take part, and whether it still runs what it was given.
+
+use api::{
+    fleet::{Config, Delivery},
+    reason::Reason,
+};
+
+use crate::{
+    delivery,
+    format::splice::fingerprint,
+    observation::{Member, Problem, Shard},
+    patching,
+    settings::{Settings, Values},
+};
+
+/// What members' files are compared with.
+#[derive(Debug)]
+pub struct Fitness<'a> {
+    config: &'a Config,
+    /// What an optimized member's own file says; rendered delivery.
+    rendered: Option<String>,
+    /// What is written into an optimized member's file; patched delivery.
+    switched: Values,
+    /// The part of it that is not settled.
+    changed: Values,
+}
+
+impl<'a> Fitness<'a> {
+    /// For the files of one rollout.
+    #[must_use]
+    pub fn new(config: &'a Config, settings: &Settings, settled: &Values) -> Self {
+        let changed = settings.switched.iter().filter(|(path, value)| settled.get(*path) != Some(value));
+        Self {
+            config,
+            rendered: delivery::file(config, &settings.optimized).unwrap_or_default(),
+            switched: delivery::switched(config, settings),
+            changed: changed.map(|(path, value)| (path.clone(), value.clone())).collect(),
+        }
+    }
+
+    /// Whether an optimized member's file has other values than it was given.
+    #[must_use]
+    pub fn is_overridden(&self, shard: Option<&Shard>, file: Option<&str>) -> bool {
+        match &self.config.delivery {
+            Delivery::Rendered(_) => file != self.rendered.as_deref(),
+            Delivery::Patched(_) => {
+                let inverse = shard.and_then(|shard| shard.inverse.as_ref());
+                let same = |file: &str| {
+                    inverse.is_some_and(|inverse| inverse.hash == fingerprint(file))
+                        || patching::says(self.config.format, file, &self.switched)
+                };
+                !file.is_some_and(same)
+            }
+        }
+    }
+
+    /// Why a member that has no part in the run yet cannot have one.
+    #[must_use]
+    pub fn unfit(&self, member: &Member, file: Option<&str>) -> Option<Problem> {
+        member.unfit.clone().or_else(|| match &self.config.delivery {
+            Delivery::Rendered(_) => None,
+            Delivery::Patched(_) => self.unpatchable(member, file?),
+        })
+    }
+
+    fn unpatchable(&self, member: &Member, file: &str) -> Option<Problem> {
+        let map = delivery::config_map(self.config, &member.name)?;
+        if !member.pod.mounts_config {
+            let message = format!(
+                "pod {} does not mount ConfigMap {map} as a directory; mount it as a volume without subPath \
+                 (environment variables and subPath mounts are never updated)",
+                member.pod.name
+            );
+            return Some(Problem::new(Reason::NotMounted, message));
+        }
+        if self.changed.is_empty() {
+            return None;
+        }
+        if let Err(error) = patching::patch(self.config.format, file, &self.switched) {
+            let key = delivery::file_key(self.config, &member.name);
+            return Some(Problem::new(Reason::ConfigUnreadable, format!("ConfigMap {map}, key {key}: {error}")));
+        }
+        patching::says(self.config.format, file, &self.changed).then(|| {
+            let message = format!("member {} runs the optimized values already; it is left alone", member.name);
+            Problem::new(Reason::AlreadyOptimized, message)
+        })
+    }
+}

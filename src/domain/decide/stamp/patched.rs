@@ -1,0 +1,103 @@
+//! Patched delivery: the writes of a stage, and the files of those who join, a ConfigMap each.
+
+use std::collections::BTreeMap;
+
+use api::names::{INVERSE_ANNOTATION, SETTLED_ANNOTATION};
+
+use crate::{
+    decide::{
+        cohorts::{cohorts, is_eligible},
+        pass::Pass,
+        roster::Standing,
+        tell,
+    },
+    delivery,
+    observation::Shard,
+    patching,
+    plan::{Advance, ShardWrite},
+    record::{Cohort, Entry, Record},
+};
+
+/// Members whose cohort in the current stage is not recorded yet. All of them are recorded in the first stage, later
+/// only those that are switched: a member without a record joined later.
+#[must_use]
+pub fn due<'p>(pass: &'p Pass<'_>) -> Vec<(&'p Standing<'p>, Cohort)> {
+    let cohorts = cohorts(pass);
+    let first = pass.stamp() == 0;
+    let eligible = pass.roster.standings.iter().filter(|standing| is_eligible(standing));
+    eligible
+        .filter_map(|standing| Some((standing, *cohorts.get(standing.member.name.as_str())?)))
+        .filter(|(standing, cohort)| {
+            !standing.shard.is_some_and(|shard| pass.has_stamp(shard))
+                && standing.cohort() != Some(*cohort)
+                && (first || *cohort == Cohort::Optimized)
+        })
+        .collect()
+}
+
+/// The writes of the current stage, and the members that they switch.
+#[must_use]
+pub fn writes<'p>(pass: &'p Pass<'_>) -> (Vec<&'p Standing<'p>>, Vec<Advance>) {
+    let due = due(pass);
+    let switched = due.iter().filter(|(_, cohort)| *cohort == Cohort::Optimized).map(|(standing, _)| *standing);
+    (switched.collect(), due.iter().flat_map(|(standing, cohort)| stage_write(pass, standing, *cohort)).collect())
+}
+
+fn stage_write(pass: &Pass<'_>, standing: &Standing<'_>, cohort: Cohort) -> Vec<Advance> {
+    let (Some(run), Some(shard), Some(file)) = (&pass.run, standing.shard, standing.file) else { return Vec::new() };
+    let config = &pass.spec.fleet.config;
+    let pod = &standing.member.pod;
+    let entry = Entry { cohort, stage: pass.stamp(), pod: pod.uid.clone(), restarts: pod.restarts };
+    let members = [(standing.member.name.clone(), entry)].into();
+    let mut write = write_to(shard);
+    write.record(config, Some(&Record { run: run.id.clone(), stage: pass.stamp(), members }));
+    let mut touch = None;
+    if cohort == Cohort::Optimized {
+        // A file that cannot be patched made its member unfit.
+        let Ok((patched, inverse)) = patching::patch(config.format, file, &delivery::switched(config, &pass.settings))
+        else {
+            return Vec::new();
+        };
+        touch = tell::touch(pass, standing, Some(&patched), &shard.name);
+        write.data.insert(delivery::file_key(config, &standing.member.name), Some(patched));
+        write.annotations.insert(INVERSE_ANNOTATION.to_owned(), Some(serde_json::json!(inverse).to_string()));
+    }
+    std::iter::once(Advance::WriteShard(write)).chain(touch.map(Advance::Touch)).collect()
+}
+
+/// Writes what is settled, once, into the files of members that do not have it.
+#[must_use]
+pub fn joiners(pass: &Pass<'_>) -> Vec<Advance> {
+    if pass.settled.is_empty() {
+        return Vec::new();
+    }
+    let config = &pass.spec.fleet.config;
+    let values = delivery::joined(config, &pass.settled);
+    let joined = pass.roster.standings.iter().filter(|standing| standing.entry.is_none() && standing.unfit.is_none());
+    joined
+        .filter_map(|standing| Some((standing, standing.shard?, standing.file?)))
+        .filter(|(_, shard, _)| shard.settled != pass.settled)
+        .flat_map(|(standing, shard, file)| {
+            let Ok((patched, _)) = patching::patch(config.format, file, &values) else { return Vec::new() };
+            let mut write = write_to(shard);
+            let settled = serde_json::json!(pass.settled).to_string();
+            write.annotations.insert(SETTLED_ANNOTATION.to_owned(), Some(settled));
+            let told = tell::joiners(pass, std::iter::once((standing, patched.as_str(), shard.name.as_str())));
+            let told = if patched == file { Vec::new() } else { told };
+            write.data.insert(delivery::file_key(config, &standing.member.name), Some(patched));
+            std::iter::once(Advance::WriteShard(write)).chain(told).collect()
+        })
+        .collect()
+}
+
+/// A write that changes nothing yet.
+#[must_use]
+pub fn write_to(shard: &Shard) -> ShardWrite {
+    ShardWrite {
+        name: shard.name.clone(),
+        resource_version: Some(shard.resource_version.clone()),
+        data: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+    }
+}

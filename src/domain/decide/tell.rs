@@ -1,0 +1,82 @@
+//! Telling members of their new file: by a touch, or by an eviction where they read it only at start.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use api::fleet::Reload;
+
+use super::{pass::Pass, roster::Standing, stamp::target};
+use crate::{
+    acknowledgement::{Acknowledgement, elapsed, touch_due},
+    plan::{Advance, PodTarget, TouchPod},
+    traffic,
+};
+
+/// How long after its start a process that runs another file than it should is started again: it may have read the
+/// file before it was written.
+const RESTART_AGAIN: Duration = Duration::from_secs(30);
+/// How much more load the others may get during evictions when `traffic` does not say.
+const LOAD_INCREASE: f64 = 1.0;
+
+/// The touch that is due for a member with this file.
+#[must_use]
+pub fn touch(pass: &Pass<'_>, standing: &Standing<'_>, file: Option<&str>, shard: &str) -> Option<TouchPod> {
+    if pass.spec.fleet.config.reload == Reload::RestartPod {
+        return None;
+    }
+    let pod = &standing.member.pod;
+    let touch = touch_due(pod, file, pass.seen.now)?;
+    Some(TouchPod { pod: target(pod), touch, after: shard.to_owned() })
+}
+
+/// Tells members that joined of the file that they are given, in the ConfigMap of this name.
+#[must_use]
+pub fn joiners<'p>(
+    pass: &Pass<'_>,
+    joined: impl Iterator<Item = (&'p Standing<'p>, &'p str, &'p str)>,
+) -> Vec<Advance> {
+    match pass.spec.fleet.config.reload {
+        Reload::Watch => {
+            joined.filter_map(|(who, file, shard)| touch(pass, who, Some(file), shard)).map(Advance::Touch).collect()
+        }
+        // They started without the file, and will not come to read it otherwise.
+        Reload::RestartPod => joined.map(|(who, ..)| Advance::Evict(target(&who.member.pod))).collect(),
+    }
+}
+
+/// What is due again for members that have not acknowledged.
+#[must_use]
+pub fn again(pass: &Pass<'_>) -> Vec<Advance> {
+    let pending: Vec<&Standing<'_>> = pass.roster.pending().collect();
+    let name = |standing: &Standing<'_>| standing.shard.map_or("", |shard| &shard.name).to_owned();
+    let touches = pending.iter().filter_map(|who| touch(pass, who, who.file, &name(who))).map(Advance::Touch);
+    touches.chain(evictions(pass, &pending).into_iter().map(Advance::Evict)).collect()
+}
+
+/// Pods to evict now, of these members: those out of traffic at once, of the others as many as the rest can bear.
+#[must_use]
+pub fn evictions(pass: &Pass<'_>, members: &[&Standing<'_>]) -> Vec<PodTarget> {
+    if pass.spec.fleet.config.reload == Reload::Watch {
+        return Vec::new();
+    }
+    let due = members.iter().filter(|standing| needs_restart(pass, standing));
+    let (serving, away): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) =
+        due.partition(|standing| standing.member.pod.serving.as_deref() != Some("false"));
+    let all = &pass.seen.members;
+    let increase = pass.spec.traffic.as_ref().map_or(LOAD_INCREASE, |traffic| traffic.max_load_increase.value());
+    let missing = all.iter().filter(|member| !member.pod.ready).count() + pass.roster.absent.len() + away.len();
+    let allowed = traffic::may_leave(all.len(), increase).max(1).saturating_sub(missing);
+    away.into_iter().chain(serving.into_iter().take(allowed)).map(|standing| target(&standing.member.pod)).collect()
+}
+
+/// Whether its process started before its file was written, or says that it runs another one.
+fn needs_restart(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
+    let pod = &standing.member.pod;
+    let reports: Option<&BTreeMap<_, _>> = pass.seen.measurements.as_ref().map(|measurements| &measurements.reports);
+    let reported = reports.and_then(|reports| reports.get(&standing.member.name));
+    let says_otherwise = pod.ready
+        && reported.is_some_and(|report| report.pod == pod.uid)
+        && pass.spec.fleet.acknowledgement.metric.is_some()
+        && elapsed(pod.created, pass.seen.now) >= RESTART_AGAIN;
+    standing.acknowledgement == Acknowledgement::Pending
+        && (standing.entry.is_none_or(|entry| entry.pod == pod.uid) || says_otherwise)
+}

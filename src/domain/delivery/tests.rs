@@ -1,0 +1,97 @@
+use api::fleet::{Format, Patched, Reload, Rendered};
+use rstest::rstest;
+
+use super::*;
+
+fn config(key: &str) -> Config {
+    Config {
+        delivery: Delivery::Rendered(Rendered { name: "settings".to_owned(), key: key.to_owned() }),
+        format: Format::Toml,
+        reload: Reload::Watch,
+        revision_path: None,
+    }
+}
+
+fn patched(name: &str) -> Config {
+    let delivery = Delivery::Patched(Patched { name: name.to_owned(), key: "node.toml".to_owned() });
+    Config { delivery, ..config("{member}.toml") }
+}
+
+#[rstest]
+#[case::suffix("{member}.toml", "a-0", "a-0.toml")]
+#[case::both("node-{member}.toml", "a-0", "node-a-0.toml")]
+#[case::alone("{member}-x", "a", "a-x")]
+fn a_file_is_found_by_its_member_and_back(#[case] template: &str, #[case] member: &str, #[case] key: &str) {
+    assert_eq!(file_key(&config(template), member), key);
+    assert_eq!(member_of(template, key), Some(member));
+    assert_eq!(config_map(&patched(template), member).as_deref(), Some(key));
+    assert_eq!(file_key(&patched(template), member), "node.toml");
+}
+
+#[rstest]
+#[case::record(".members.json")]
+#[case::no_member(".toml")]
+#[case::foreign("readme.md")]
+fn other_keys_are_nobodys(#[case] key: &str) {
+    assert_eq!(member_of("{member}.toml", key), None);
+}
+
+fn values(entries: &[(&str, Scalar)]) -> Values {
+    entries.iter().map(|(path, value)| ((*path).to_owned(), value.clone())).collect()
+}
+
+#[test]
+fn no_values_are_no_file() {
+    assert_eq!(file(&config("{member}.toml"), &Values::new()).unwrap(), None);
+    let on = values(&[("a.b", Scalar::Bool(true))]);
+    assert_eq!(file(&config("{member}.toml"), &on).unwrap().as_deref(), Some("a.b = true\n"));
+}
+
+#[test]
+fn a_revision_changes_with_the_values_and_stands_in_the_file() {
+    let config = Config { revision_path: Some("meta.revision".to_owned()), ..config("{member}.toml") };
+    let (on, off) = (values(&[("a", Scalar::Bool(true))]), values(&[("a", Scalar::Bool(false))]));
+    let revision_on = revision(&config, &on).unwrap();
+    assert_ne!(Some(&revision_on), revision(&config, &off).as_ref());
+    let text = file(&config, &on).unwrap().unwrap();
+    assert!(text.contains(&format!("meta.revision = \"{revision_on}\"")), "{text}");
+    assert_eq!(revision(&config, &Values::new()), None);
+}
+
+fn pooling() -> Optimization {
+    serde_json::from_value(serde_json::json!({"name": "pooling", "settings": [
+        {"path": "pool.enabled", "optimized": true, "baseline": false}, {"path": "pool.max", "optimized": 100},
+    ]}))
+    .unwrap()
+}
+
+#[rstest]
+#[case::an_optimized_member_does(Some(Cohort::Optimized), Some("pool.enabled = false"), true)]
+#[case::one_that_said_so_before(Some(Cohort::Returning), Some("pool.enabled = true\npool.max = 100"), true)]
+#[case::one_that_said_half_of_it(Some(Cohort::Baseline), Some("pool.enabled = true"), false)]
+#[case::one_that_does_not_parse(Some(Cohort::Baseline), Some("pool.enabled = "), false)]
+fn what_a_patched_member_runs_is_told_by_its_file(
+    #[case] cohort: Option<Cohort>,
+    #[case] file: Option<&str>,
+    #[case] expected: bool,
+) {
+    let settings = Settings::new(&[pooling()], &Values::new());
+    assert_eq!(enables(&patched("{member}-config"), &settings, cohort, file, &pooling()), expected);
+}
+
+#[rstest]
+#[case::optimized(Some(Cohort::Optimized), Some("r = \"1\""), true)]
+#[case::baseline(Some(Cohort::Baseline), Some("r = \"1\""), false)]
+fn a_rendered_member_repeats_the_revision_of_its_cohort_and_a_patched_one_that_of_its_file(
+    #[case] cohort: Option<Cohort>,
+    #[case] file: Option<&str>,
+    #[case] optimized: bool,
+) {
+    let settings = Settings::new(&[pooling()], &Values::new());
+    let rendered = Config { revision_path: Some("r".to_owned()), ..config("{member}.toml") };
+    let values = if optimized { &settings.optimized } else { &settings.baseline };
+    assert_eq!(expected_revision(&rendered, &settings, cohort, file), revision(&rendered, values));
+    let patched = Config { revision_path: Some("r".to_owned()), ..patched("{member}-config") };
+    assert_eq!(expected_revision(&patched, &settings, cohort, file).as_deref(), Some("1"));
+    assert_eq!(expected_revision(&patched, &settings, cohort, Some("a = 1")), None);
+}

@@ -1,0 +1,83 @@
+//! Patched delivery: a file that somebody else owns is edited in place, and given back as it was.
+
+use std::collections::BTreeMap;
+
+use api::{Scalar, fleet::Format};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    format::{
+        self, FormatError,
+        splice::{self, Splice},
+    },
+    settings::Values,
+};
+
+/// How to give a file back: to the byte while nobody else has edited it, else path by path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Inverse {
+    /// Fingerprint of the file that the splices fit.
+    #[serde(rename = "h")]
+    pub hash: String,
+    /// The splices that turn it back.
+    #[serde(rename = "s")]
+    pub splices: Vec<Splice>,
+    /// What stood at each path that was written; nothing where it was absent.
+    #[serde(rename = "b")]
+    pub before: BTreeMap<String, Option<Scalar>>,
+}
+
+/// The file with these values, and the way back.
+///
+/// # Errors
+/// When the file does not parse, or cannot hold a value.
+pub fn patch(format: Format, file: &str, values: &Values) -> Result<(String, Inverse), FormatError> {
+    let found = format::read(format, file, values.keys().map(String::as_str))?;
+    let changes = values.iter().map(|(path, value)| (path.clone(), Some(value.clone()))).collect();
+    let patched = format::edit(format, file, &changes)?;
+    let inverse = Inverse {
+        hash: splice::fingerprint(&patched),
+        splices: splice::inverse(file, &patched),
+        before: values.keys().map(|path| (path.clone(), found.get(path).cloned())).collect(),
+    };
+    Ok((patched, inverse))
+}
+
+/// The file without the values that we wrote. A value that somebody else has changed since stays. Without an inverse
+/// each path goes to its value in `declared`, or away.
+///
+/// # Errors
+/// When the file does not parse: it is nobody's to overwrite then.
+pub fn undo(
+    format: Format,
+    file: &str,
+    wrote: &Values,
+    inverse: Option<&Inverse>,
+    declared: &Values,
+) -> Result<String, FormatError> {
+    let exact = inverse.filter(|inverse| inverse.hash == splice::fingerprint(file));
+    if let Some(file) = exact.and_then(|inverse| splice::apply(file, &inverse.splices)) {
+        return Ok(file);
+    }
+    let found = format::read(format, file, wrote.keys().map(String::as_str))?;
+    let before = |path: &String| match inverse.and_then(|inverse| inverse.before.get(path)) {
+        Some(before) => before.clone(),
+        None => declared.get(path).cloned(),
+    };
+    let changes = wrote
+        .iter()
+        .filter(|(path, value)| found.get(*path).is_some_and(|found| format::same(format, found, value)))
+        .map(|(path, _)| (path.clone(), before(path)))
+        .collect();
+    format::edit(format, file, &changes)
+}
+
+/// Whether a file says all of these values; one that does not parse says nothing.
+#[must_use]
+pub fn says(format: Format, file: &str, values: &Values) -> bool {
+    let Ok(found) = format::read(format, file, values.keys().map(String::as_str)) else { return false };
+    values.iter().all(|(path, value)| found.get(path).is_some_and(|found| format::same(format, found, value)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+
+fn values(entries: &[(&str, Scalar)]) -> Values {
+    entries.iter().map(|(path, value)| ((*path).to_owned(), value.clone())).collect()
+}
+
+#[rstest]
+#[case::toml(Format::Toml, "# note\n[pool]\nmax = 20\n")]
+#[case::toml_without_the_table(Format::Toml, "a = 1")]
+#[case::json(Format::Json, "{\n  \"pool\": {\"max\": 20},\n  \"x\": [1, 2]\n}\n")]
+#[case::json_of_one_line(Format::Json, "{\"x\":1}")]
+fn a_file_comes_back_to_the_byte(#[case] format: Format, #[case] file: &str) {
+    let values = values(&[("pool.max", Scalar::Int(100)), ("pool.on", Scalar::Bool(true))]);
+    let (patched, inverse) = patch(format, file, &values).unwrap();
+    assert!(says(format, &patched, &values), "{patched}");
+    assert_eq!(undo(format, &patched, &values, Some(&inverse), &Values::new()).unwrap(), file);
+    let kept: Inverse = serde_json::from_str(&serde_json::json!(inverse).to_string()).unwrap();
+    assert_eq!(kept, inverse, "an annotation holds it");
+}
+
+#[test]
+fn without_an_inverse_declared_values_come_back_and_others_go() {
+    let wrote = values(&[("a", Scalar::Int(2)), ("b", Scalar::Int(2))]);
+    let declared = values(&[("a", Scalar::Int(1))]);
+    assert_eq!(undo(Format::Toml, "a = 2\nb = 2\nc = 2\n", &wrote, None, &declared).unwrap(), "a = 1\nc = 2\n");
+}
+
+#[rstest]
+#[case::same_number(Format::Json, "{\"a\": 1.0}", true)]
+#[case::text(Format::Env, "a=1", true)]
+#[case::absent(Format::Toml, "b = 1", false)]
+#[case::broken(Format::Toml, "a = ", false)]
+fn a_file_says_a_value_in_the_way_of_its_format(#[case] format: Format, #[case] file: &str, #[case] expected: bool) {
+    assert_eq!(says(format, file, &values(&[("a", Scalar::Int(1))])), expected);
+}
+
+proptest! {
+    #[test]
+    fn any_lines_come_back_to_the_byte(lines in proptest::collection::vec("[A-Z]{1,3}=[a-z0-9 #]{0,6}", 0..8)) {
+        let file = lines.join("\n");
+        let values = values(&[("POOL", Scalar::Int(100)), ("A", Scalar::Text("x y".to_owned()))]);
+        if let Ok((patched, inverse)) = patch(Format::Env, &file, &values) {
+            prop_assert_eq!(undo(Format::Env, &patched, &values, Some(&inverse), &Values::new()).unwrap(), file);
+        }
+    }
+}
