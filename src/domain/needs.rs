@@ -82,7 +82,7 @@ pub fn needs(rollout: &OptimizationRollout, seen: &Observation) -> Option<Sampli
         run: run.id.clone(),
         bake,
         covered,
-        counting: pass.roster.pending().next().is_none() && pass.is_stamped(),
+        counting: pass.awaited().is_empty() && pass.is_stamped(),
         interval: metrics.map_or(DEFAULT_INTERVAL, |metrics| metrics.interval.get()),
         targets: if endpoint.is_some() { targets(&pass) } else { Vec::new() },
         endpoint,

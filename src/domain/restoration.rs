@@ -28,7 +28,12 @@ pub fn mark_annotations(mark: &Mark) -> BTreeMap<String, Option<String>> {
 /// The file of a member of the baseline: what it was before, where it is patched. A patched file that does not parse
 /// stays as it is.
 #[must_use]
-pub fn baseline_file(config: &Config, settings: &crate::settings::Settings, shard: &Shard, member: &str) -> Option<String> {
+pub fn baseline_file(
+    config: &Config,
+    settings: &crate::settings::Settings,
+    shard: &Shard,
+    member: &str,
+) -> Option<String> {
     match &config.delivery {
         // Values that no file can hold were refused before the run; without a file the base config holds.
         Delivery::Rendered(_) => delivery::file(config, &settings.baseline).unwrap_or_default(),

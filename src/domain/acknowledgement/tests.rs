@@ -40,7 +40,17 @@ fn only_a_report_of_this_process_about_this_file_acknowledges(
 ) {
     let spec = api::fleet::Acknowledgement { metric: Some("on".to_owned()), timer: None, ..Default::default() };
     let expected_report = Expected { enabled: BTreeMap::from([("pooling", true)]), revision: None };
-    assert_eq!(Acknowledgement::of(&spec, &pod, told_at(Reload::Watch, &pod, None, FILE), &expected_report, report.as_ref(), at(11_000)), expected);
+    assert_eq!(
+        Acknowledgement::of(
+            &spec,
+            &pod,
+            told_at(Reload::Watch, &pod, None, FILE),
+            &expected_report,
+            report.as_ref(),
+            at(11_000)
+        ),
+        expected
+    );
 }
 
 #[rstest]
@@ -63,7 +73,17 @@ fn a_revision_decides_where_there_is_one(
     let expected = Expected { enabled: BTreeMap::from([("pooling", false)]), revision: expected.map(str::to_owned) };
     let report = Report { revision: reported.map(str::to_owned), ..report("uid", 10_500, true) };
     let told = told(1, FILE);
-    assert_eq!(Acknowledgement::of(&spec, &told, told_at(Reload::Watch, &told, None, FILE), &expected, Some(&report), at(11_000)), acknowledgement);
+    assert_eq!(
+        Acknowledgement::of(
+            &spec,
+            &told,
+            told_at(Reload::Watch, &told, None, FILE),
+            &expected,
+            Some(&report),
+            at(11_000)
+        ),
+        acknowledgement
+    );
 }
 
 #[rstest]

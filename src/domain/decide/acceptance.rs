@@ -9,9 +9,9 @@ use api::{
 };
 
 use super::{
+    cohorts::is_eligible,
     intent::{Intent, Kind},
     pass::{Pass, Phase},
-    cohorts::is_eligible,
     stamp,
 };
 use crate::{
@@ -137,9 +137,10 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
 /// Whether every member runs the optimized values without us.
 #[must_use]
 pub fn is_optimized_already(pass: &Pass<'_>) -> bool {
-    pass.roster.standings.iter().all(|standing| {
-        standing.unfit.as_ref().is_some_and(|problem| problem.reason == Reason::AlreadyOptimized)
-    })
+    pass.roster
+        .standings
+        .iter()
+        .all(|standing| standing.unfit.as_ref().is_some_and(|problem| problem.reason == Reason::AlreadyOptimized))
 }
 
 /// Why nobody can take part: what is wrong with the first member that does not run the optimized values already.

@@ -21,20 +21,22 @@ pub struct Fitness<'a> {
     rendered: Option<String>,
     /// What is written into an optimized member's file; patched delivery.
     switched: Values,
-    /// The part of it that is not settled.
-    changed: Values,
+    /// The same without its revision.
+    values: &'a Values,
+    /// Whether a run switches something, or is about to.
+    switching: bool,
 }
 
 impl<'a> Fitness<'a> {
-    /// For the files of one rollout.
+    /// For the files of one rollout. Without a run that is `switching` something, nobody's file is looked into.
     #[must_use]
-    pub fn new(config: &'a Config, settings: &Settings, settled: &Values) -> Self {
-        let changed = settings.switched.iter().filter(|(path, value)| settled.get(*path) != Some(value));
+    pub fn new(config: &'a Config, settings: &'a Settings, switching: bool) -> Self {
         Self {
             config,
             rendered: delivery::file(config, &settings.optimized).unwrap_or_default(),
             switched: delivery::switched(config, settings),
-            changed: changed.map(|(path, value)| (path.clone(), value.clone())).collect(),
+            values: &settings.switched,
+            switching,
         }
     }
 
@@ -73,14 +75,14 @@ impl<'a> Fitness<'a> {
             );
             return Some(Problem::new(Reason::NotMounted, message));
         }
-        if self.changed.is_empty() {
+        if !self.switching {
             return None;
         }
         if let Err(error) = patching::patch(self.config.format, file, &self.switched) {
             let key = delivery::file_key(self.config, &member.name);
             return Some(Problem::new(Reason::ConfigUnreadable, format!("ConfigMap {map}, key {key}: {error}")));
         }
-        patching::says(self.config.format, file, &self.changed).then(|| {
+        patching::says(self.config.format, file, self.values).then(|| {
             let message = format!("member {} runs the optimized values already; it is left alone", member.name);
             Problem::new(Reason::AlreadyOptimized, message)
         })

@@ -2,7 +2,7 @@
 
 use api::{
     OptimizationRollout, OptimizationRolloutSpec, OptimizationRolloutStatus,
-    fleet::Delivery,
+    fleet::{Delivery, Reload},
     names::{RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, cohort},
     status::Run,
 };
@@ -11,6 +11,7 @@ use super::{roster::Roster, stamp::patched};
 use crate::{
     mark::Mark,
     observation::{Measurements, Observation, Pod, Shard},
+    record::Cohort,
     run,
     settings::{Settings, Values},
 };
@@ -70,7 +71,8 @@ impl<'a> Pass<'a> {
         let phase = phase(&status, mark.as_ref(), seen);
         let settled = seen.shards.iter().rev().flat_map(|shard| shard.settled.clone()).collect();
         let settings = Settings::new(&spec.optimizations, &settled);
-        let roster = Roster::new(spec, seen, run.as_ref().map(|run| run.id.as_str()), &settings, &settled);
+        let switching = !matches!(phase, Phase::Idle | Phase::Settled) || !settings.is_settled();
+        let roster = Roster::new(spec, seen, run.as_ref().map(|run| run.id.as_str()), &settings, switching);
         let wanted_run = run::run_id(&run::plan_id(rollout), spec.attempt);
         Self { rollout, spec, status, seen, run, phase, wanted_run, mark, settings, settled, roster }
     }
@@ -121,6 +123,15 @@ impl<'a> Pass<'a> {
             Some(stage) => stage.index,
             None => -1,
         }
+    }
+
+    /// Optimized members that have not acknowledged. One that was restarted on our behalf is awaited without a pod too.
+    #[must_use]
+    pub fn awaited(&self) -> Vec<&str> {
+        let pending = self.roster.pending().map(|standing| standing.member.name.as_str());
+        let restarted = self.spec.fleet.config.reload == Reload::RestartPod;
+        let absent = self.roster.absent.iter().filter(|(_, entry)| restarted && entry.cohort == Cohort::Optimized);
+        pending.chain(absent.map(|(name, _)| *name)).collect()
     }
 
     /// The measurements, if they are of the current bake.

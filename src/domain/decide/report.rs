@@ -12,10 +12,10 @@ use api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{
+    cohorts::is_eligible,
     intent::{Intent, Kind, State},
     pass::{Pass, Phase},
     stage::count,
-    cohorts::is_eligible,
 };
 use crate::{acknowledgement::Acknowledgement, record::Cohort, status::set_condition, traffic};
 

@@ -10,7 +10,7 @@ use crate::{
     delivery,
     observation::{Member, Observation, Problem, Shard},
     record::{Cohort, Entry},
-    settings::{Settings, Values},
+    settings::Settings,
 };
 
 /// The members of the fleet, and the entries of those that have no pod now.
@@ -62,14 +62,14 @@ impl Standing<'_> {
 }
 
 impl<'a> Roster<'a> {
-    /// Finds out where everybody stands in this run.
+    /// Finds out where everybody stands in this run, which is `switching` something or has ended.
     #[must_use]
     pub fn new(
         spec: &OptimizationRolloutSpec,
         seen: &'a Observation,
         run: Option<&str>,
         settings: &Settings,
-        settled: &Values,
+        switching: bool,
     ) -> Self {
         let mut entries: BTreeMap<&str, (&Shard, &Entry)> = BTreeMap::new();
         let mut files: BTreeMap<&str, (&Shard, &str)> = BTreeMap::new();
@@ -81,7 +81,7 @@ impl<'a> Roster<'a> {
             }
         }
         let config = &spec.fleet.config;
-        let fitness = Fitness::new(config, settings, settled);
+        let fitness = Fitness::new(config, settings, switching);
         let reports = seen.measurements.as_ref().map(|measurements| &measurements.reports);
         let standings = seen
             .members

@@ -15,6 +15,7 @@ use super::{
     intent::{Intent, Kind},
     pass::{Pass, Phase},
     retreat::closed,
+    roster::Standing,
     stamp::{self, target},
     tell,
 };
@@ -122,19 +123,15 @@ pub fn paused(pass: &Pass<'_>) -> Option<Intent> {
         intent.advance = upkeep(pass);
         return Some(intent);
     }
-    let overridden: Vec<&str> = pass
-        .roster
-        .standings
-        .iter()
-        .filter(|standing| standing.overridden)
-        .map(|standing| standing.member.name.as_str())
-        .collect();
+    let overridden: Vec<&Standing<'_>> = pass.roster.standings.iter().filter(|standing| standing.overridden).collect();
     if !overridden.is_empty() && overridden.len() * 2 > pass.roster.optimized_count() {
+        let writer = overridden.iter().find_map(|standing| standing.shard?.last_writer.as_deref());
         let message = format!(
-            "somebody else changed the settings of {} of {} optimized members: {}; the run holds",
+            "{} changed the settings of {} of {} optimized members: {}; the run holds: abort it, or give them back",
+            writer.unwrap_or("somebody else"),
             overridden.len(),
             pass.roster.optimized_count(),
-            stamp::listed(overridden.iter().copied())
+            stamp::listed(overridden.iter().map(|standing| standing.member.name.as_str()))
         );
         return Some(Intent::state(pass, Kind::Stalled, Reason::Overridden, message));
     }
@@ -175,7 +172,7 @@ pub fn progress(pass: &Pass<'_>) -> Option<Intent> {
     if !matches!(pass.phase, Phase::Staging | Phase::Watching | Phase::Settling) {
         return None;
     }
-    let pending: Vec<&str> = pass.roster.pending().map(|standing| standing.member.name.as_str()).collect();
+    let pending = pass.awaited();
     if !pending.is_empty() {
         let all = pass.roster.optimized_count();
         let message = format!(

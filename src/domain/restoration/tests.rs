@@ -88,7 +88,11 @@ fn patched(edit: impl Fn(&str) -> String) -> Restoration {
     let (file, inverse) = patching::patch(Format::Toml, FILE, &settings.switched).unwrap();
     let seen = Shard {
         name: "a-config".to_owned(),
-        record: Record { run: "run-1".to_owned(), stage: 0, members: [("a".to_owned(), entry(Cohort::Optimized))].into() },
+        record: Record {
+            run: "run-1".to_owned(),
+            stage: 0,
+            members: [("a".to_owned(), entry(Cohort::Optimized))].into(),
+        },
         files: [("a".to_owned(), edit(&file))].into(),
         inverse: Some(inverse),
         ..Shard::default()

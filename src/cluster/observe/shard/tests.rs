@@ -8,12 +8,7 @@ use super::*;
 
 fn config() -> Config {
     let rendered = Rendered { name: "settings".to_owned(), key: "{member}.toml".to_owned() };
-    Config {
-        delivery: Delivery::Rendered(rendered),
-        format: Format::Toml,
-        reload: Reload::Watch,
-        revision_path: None,
-    }
+    Config { delivery: Delivery::Rendered(rendered), format: Format::Toml, reload: Reload::Watch, revision_path: None }
 }
 
 fn map(data: &[(&str, &str)], annotations: &[(&str, &str)]) -> ConfigMap {
@@ -74,8 +69,7 @@ fn own_map(annotations: &[(&str, &str)]) -> ConfigMap {
 fn a_members_own_map_has_its_file_and_its_record_in_an_annotation() {
     let record = r#"{"run": "run-1", "stage": 2, "members": {"a": {"c": "o", "s": 1, "u": "uid"}}}"#;
     let inverse = r#"{"h": "1", "s": [], "b": {"x": null}}"#;
-    let annotations =
-        [(MEMBER_ANNOTATION, "a"), (RECORD_ANNOTATION, record), (INVERSE_ANNOTATION, inverse)];
+    let annotations = [(MEMBER_ANNOTATION, "a"), (RECORD_ANNOTATION, record), (INVERSE_ANNOTATION, inverse)];
     let shard = read(&patched(), &own_map(&annotations)).unwrap();
     assert_eq!(shard.files, BTreeMap::from([("a".to_owned(), "x = 1".to_owned())]));
     assert_eq!((shard.record.run.as_str(), shard.record.members.len()), ("run-1", 1));

@@ -12,7 +12,7 @@ use sim::{Fault, RequestInfo};
 
 use crate::{
     retreat::restored,
-    world::{CONFIG_MAP, World, rollout},
+    world::{CONFIG_MAP, World, patched_rollout, rollout},
 };
 
 /// What a run leaves behind, without what a crash may change: times and versions.
@@ -27,8 +27,16 @@ fn end_state(world: &World) -> Value {
         .filter(|(key, _)| !key.starts_with('.'))
         .map(|(key, file)| (key.clone(), file.clone()))
         .collect();
+    let own: Vec<Value> = world
+        .server
+        .objects("configmaps")
+        .iter()
+        .filter(|map| map["metadata"]["name"] != CONFIG_MAP)
+        .map(|map| json!({"data": map["data"], "annotations": map["metadata"]["annotations"]}))
+        .collect();
     json!({
         "files": files,
+        "members' own": own,
         "settled values": map["metadata"]["annotations"]["optimization.qudag.io/settled"],
         "displaced": world.displaced(),
         "retreat": retreat,
@@ -57,15 +65,24 @@ async fn released(world: &World) {
 }
 
 async fn bad_run(at: Option<usize>, fault: Fault) -> (Value, usize) {
-    let world = World::new();
+    taken_back(World::new(), rollout("pooling"), at, fault).await
+}
+
+async fn bad_patched_run(at: Option<usize>, fault: Fault) -> (Value, usize) {
+    taken_back(World::patched(5), patched_rollout("pooling"), at, fault).await
+}
+
+async fn taken_back(world: World, rollout: Value, at: Option<usize>, fault: Fault) -> (Value, usize) {
     let writes = crash_at(&world, at, fault);
     let _first = world.start("replica-1");
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     let _second = world.start("replica-2");
     world.members.harm_above(2);
-    world.apply(&rollout("pooling"));
+    world.apply(&rollout);
     restored(&world, "pooling").await;
     released(&world).await;
+    // Records go after everything else.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     world.check();
     (end_state(&world), writes.load(Ordering::SeqCst))
 }
@@ -100,6 +117,15 @@ async fn sweep<F: Future<Output = (Value, usize)>>(run: impl Fn(Option<usize>, F
 #[tokio::test(start_paused = true)]
 async fn a_bad_run_ends_the_same_wherever_the_leader_dies(#[case] fault: Fault) {
     sweep(bad_run, fault).await;
+}
+
+#[rstest]
+#[case::crash_before(Fault::CrashBefore)]
+#[case::crash_after(Fault::CrashAfter)]
+#[case::lose_response(Fault::LoseResponse)]
+#[tokio::test(start_paused = true)]
+async fn a_bad_run_in_members_own_maps_ends_the_same_wherever_the_leader_dies(#[case] fault: Fault) {
+    sweep(bad_patched_run, fault).await;
 }
 
 #[rstest]

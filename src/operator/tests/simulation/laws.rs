@@ -39,7 +39,8 @@ pub fn violations(writes: &[Write]) -> Vec<String> {
                 }
                 let labels = &after["metadata"]["labels"];
                 let ours = labels.get("optimization.qudag.io/rollout").is_some();
-                let opted_in = |map: &Value| map["metadata"]["annotations"].get("optimization.qudag.io/member").is_some();
+                let opted_in =
+                    |map: &Value| map["metadata"]["annotations"].get("optimization.qudag.io/member").is_some();
                 if !ours && !write.before.as_deref().is_some_and(opted_in) {
                     found.push(format!("L11 scope: a foreign ConfigMap is written: {write:?}"));
                 }

@@ -52,10 +52,10 @@ impl World {
         Self { server, fleet, members: Arc::new(Members::new(files)) }
     }
 
-    /// The same, with a ConfigMap of its own for each member, which their owners let us edit.
-    pub fn patched() -> Self {
+    /// So many members with a ConfigMap of its own each, which their owners let us edit.
+    pub fn patched(members: usize) -> Self {
         let server = ApiServer::new();
-        let spec = FleetSpec { config_map: "{member}-config".to_owned(), ..FleetSpec::default() };
+        let spec = FleetSpec { config_map: "{member}-config".to_owned(), members, ..FleetSpec::default() };
         for member in (0..spec.members).map(|number| format!("{}-{number}", spec.prefix)) {
             server.put(own_config_map(&member));
         }
@@ -260,7 +260,8 @@ pub fn key(name: &str) -> Key {
 }
 
 /// A file as its owner wrote it.
-pub const OWN_FILE: &str = "# tuned by hand\nlog = \"info\"\n\n[network.pool]\nenabled = false   # see the runbook\nmax = 20\n";
+pub const OWN_FILE: &str =
+    "# tuned by hand\nlog = \"info\"\n\n[network.pool]\nenabled = false   # see the runbook\nmax = 20\n";
 
 /// The ConfigMap of one member.
 pub fn own_config_map(member: &str) -> Value {
