@@ -58,8 +58,17 @@ async fn text(path: &Path) -> Result<String, String> {
     }
 }
 
-/// Follows the files for ever. Files that cannot be used leave the settings as they were.
-pub async fn follow(files: Files, running: watch::Sender<Running>, metrics: Arc<Metrics>) {
+/// When a member reads its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Reload {
+    /// Again and again.
+    Watch,
+    /// Once.
+    Start,
+}
+
+/// Follows the files for ever, or reads them once. Files that cannot be used leave the settings as they were.
+pub async fn follow(files: Files, reload: Reload, running: watch::Sender<Running>, metrics: Arc<Metrics>) {
     let mut ticks = interval(PERIOD);
     let mut complaint = None;
     loop {
@@ -76,6 +85,10 @@ pub async fn follow(files: Files, running: watch::Sender<Running>, metrics: Arc<
                     }
                     changed
                 });
+                if reload == Reload::Start {
+                    // The settings in use go with their sender.
+                    std::future::pending::<()>().await;
+                }
             }
             Err(error) => {
                 if complaint.as_ref() != Some(&error) {

@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     fault::{Active, Faults},
     metrics::Metrics,
-    reload::{self, Files, Running},
+    reload::{self, Files, Reload, Running},
     request::{self, Buffers},
     settings::Settings,
 };
@@ -38,6 +38,9 @@ pub struct Options {
     /// The folder that rollouts render into; the file in it is MEMBER.toml and may be missing
     #[arg(long, env = "OVERLAYS", default_value = "/etc/optimizations")]
     overlays: PathBuf,
+    /// When the files are read: again and again, or at start alone
+    #[arg(long, env = "RELOAD", value_enum, default_value_t = Reload::Watch)]
+    reload: Reload,
     /// Address of requests
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
@@ -76,7 +79,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     let (sender, running) = watch::channel(Running::new(Settings::default()));
     metrics.runs(&Settings::default());
     let files = Files { base: options.base, overlay: options.overlays.join(format!("{}.toml", options.member)) };
-    tokio::spawn(reload::follow(files, sender, metrics.clone()));
+    tokio::spawn(reload::follow(files, options.reload, sender, metrics.clone()));
     let member = Arc::new(Member {
         name: options.member,
         running,

@@ -24,7 +24,7 @@ async fn settings_follow_a_mounted_configmap_and_survive_a_broken_one() {
     let files = Files { base: volume.path().join("base.toml"), overlay: volume.path().join("node-0.toml") };
     let metrics = Arc::new(Metrics::new());
     let (sender, mut running) = watch::channel(Running::new(Settings::default()));
-    let following = tokio::spawn(follow(files, sender, metrics.clone()));
+    let following = tokio::spawn(follow(files, Reload::Watch, sender, metrics.clone()));
     let long = Duration::from_secs(20);
 
     project(volume.path(), "..1", "network.pool.enabled = true\n");
@@ -41,5 +41,19 @@ async fn settings_follow_a_mounted_configmap_and_survive_a_broken_one() {
 
     project(volume.path(), "..3", "network.pool.enabled = false\n");
     timeout(long, running.wait_for(|running| !running.settings.network.pool.enabled)).await.unwrap().unwrap();
+    following.abort();
+}
+
+#[tokio::test]
+async fn a_member_that_reads_at_start_keeps_what_it_found() {
+    let volume = tempfile::tempdir().unwrap();
+    let files = Files { base: volume.path().join("base.toml"), overlay: volume.path().join("node-0.toml") };
+    let (sender, mut running) = watch::channel(Running::new(Settings::default()));
+    project(volume.path(), "..1", "network.pool.enabled = true\n");
+    let following = tokio::spawn(follow(files, Reload::Start, sender, Arc::new(Metrics::new())));
+    let long = Duration::from_secs(20);
+    timeout(long, running.wait_for(|running| running.settings.network.pool.enabled)).await.unwrap().unwrap();
+    project(volume.path(), "..2", "network.pool.enabled = false\n");
+    assert!(timeout(5 * PERIOD, running.changed()).await.is_err(), "nothing is read again");
     following.abort();
 }
