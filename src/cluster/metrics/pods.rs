@@ -42,7 +42,7 @@ impl PodScraper {
         let ip: IpAddr = target.ip.parse().map_err(|_| format!("{} has no valid address", target.member))?;
         let host = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
         let url = format!("http://{host}:{}{path}", target.port);
-        let failed = |error: reqwest::Error| format!("{} does not answer at {url}: {error}", target.member);
+        let failed = |error: reqwest::Error| format!("{} does not answer at {url}: {}", target.member, cause(&error));
         let answer = self.client.get(&url).send().await.map_err(failed)?;
         if !answer.status().is_success() {
             return Err(format!("{} answers {} at {url}", target.member, answer.status()));
@@ -75,6 +75,11 @@ impl PodScraper {
     }
 }
 
+/// The innermost reason of an error: the outer ones say only in which step it happened.
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
+}
+
 impl Scraper for PodScraper {
     fn scrape<'a>(
         &'a self,
@@ -85,3 +90,6 @@ impl Scraper for PodScraper {
         Box::pin(self.read(target, path, wanted))
     }
 }
+
+#[cfg(test)]
+mod tests;
