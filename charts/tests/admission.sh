@@ -52,6 +52,29 @@ refused "operator may not: make a foreign ConfigMap" "was not made by the operat
 	operator --namespace qudag create configmap stray --from-literal a=b
 refused "operator may not: delete a foreign ConfigMap" "was not made by the operator" \
 	operator --namespace qudag delete configmap foreign
+# evict OPTIONS: of a pod that was never scheduled, so that it goes at once; nothing else runs here.
+evict() {
+	kubectl apply --filename "$here/pod.yaml" >/dev/null
+	operator create --raw /api/v1/namespaces/qudag/pods/member/eviction --filename - <<<"{\"apiVersion\": \"policy/v1\",
+		\"kind\": \"Eviction\", \"metadata\": {\"name\": \"member\", \"namespace\": \"qudag\"}$1}"
+}
+uid() { kubectl --namespace qudag get pod member --output jsonpath='{.metadata.uid}'; }
+refused "operator may not: cut an eviction short" "with the pod's own grace period" \
+	evict ', "deleteOptions": {"gracePeriodSeconds": 0}'
+refused "an eviction of another pod of this name" "the UID in the precondition" \
+	evict ', "deleteOptions": {"preconditions": {"uid": "00000000-0000-0000-0000-000000000000"}}'
+accepted "operator may: evict a pod that it names" evict ", \"deleteOptions\": {\"preconditions\": {\"uid\": \"$(uid)\"}}"
+accepted "operator may: evict a pod" evict ''
+kubectl apply --filename "$here/pod.yaml" >/dev/null
+while IFS='|' read -r name words body; do
+	refused "operator may not: $name" "$words" patch configmap edge "$body"
+done <<'TABLE'
+take an opt-in away|whose a ConfigMap is|{"metadata": {"annotations": {"optimization.qudag.io/member": null}}}
+change an opt-in|whose a ConfigMap is|{"metadata": {"annotations": {"optimization.qudag.io/member": "other"}}}
+change an annotation of its owner|no annotations but its own|{"metadata": {"annotations": {"owner": "x"}}}
+TABLE
+accepted "operator may: edit a member's own ConfigMap" patch configmap edge \
+	'{"data": {"node.toml": "a = 2"}, "metadata": {"annotations": {"optimization.qudag.io/record": "{}"}}}'
 refused "operator may not: delete a pod" "" operator --namespace qudag delete pod member
 accepted "others are not concerned" kubectl --namespace qudag patch pod member --type merge \
 	--patch '{"metadata": {"labels": {"foreign": "x"}}}'

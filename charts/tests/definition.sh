@@ -10,7 +10,9 @@ accepted "definition is small enough for kubectl apply" kubectl apply --dry-run=
 for rollout in examples/rollouts/*.yaml; do
 	accepted "$rollout" kubectl apply --dry-run=server --filename "$rollout"
 done
-accepted "examples/fleet-node/fleet.yaml" kubectl apply --filename examples/fleet-node/fleet.yaml --dry-run=server
+for fleet in examples/fleet-node/*.yaml; do
+	accepted "$fleet" kubectl apply --filename "$fleet" --dry-run=server
+done
 accepted "explain says the unit" bash -c "kubectl explain optimizationrollout.spec.stages.bake | grep -q 30m"
 
 # A rollout with one thing changed by jq-like replacement of a line.
@@ -23,6 +25,9 @@ percentages that fall|s/percent: 100/percent: 20/|percent
 key without {member}|s/{member}.toml/member.toml/|must contain {member}
 indicator without a limit|/max: 1%/d|set
 quantile outside of (0,1)|s/quantile: "0.95"/quantile: "1.5"/|quantile
+no delivery|/rendered:/,/key:/d|must validate one and only one schema (oneOf)
+two deliveries|s/      format: Toml/      patched: {name: "{member}-x", key: a}/|must validate one and only one schema (oneOf)
+a patched name without {member}|s/      rendered:/      patched:/; s/name: qudag-optimizations/name: qudag-node-config/|must contain {member}
 format against key|s/format: Toml/format: Env/|contradicts format Env
 no fleet|/selector:/,/qudag-node/d|spec.fleet.selector
 a field that does not exist|s/watchAfter: 10s/watchUntil: 10s/|unknown field "spec.watchUntil"

@@ -30,7 +30,7 @@ pub struct Setting {
     /// optimized is the value of an optimized member: a boolean, a number or a text of up to 1,024 characters.
     pub optimized: Scalar,
     /// baseline is the value of all other members: a boolean, a number or a text of up to 1,024 characters. Left out:
-    /// what was there before, or nothing at all.
+    /// what was there before, or nothing at all. A patched file always gets back what was there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Scalar>,
 }

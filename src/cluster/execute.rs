@@ -7,7 +7,7 @@ use domain::plan::PodTarget;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, EvictParams, Patch, PatchParams, Preconditions},
+    api::{Patch, PatchParams, PostParams},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -141,13 +141,17 @@ impl Writer {
 
     /// Evicts a pod, if it is still this one: its disruption budget has a say.
     async fn evict(&self, rollout: &OptimizationRollout, pod: &PodTarget) -> Result<(), WriteError> {
-        let delete_options = Some(DeleteParams {
-            preconditions: Some(Preconditions { uid: Some(pod.uid.clone()), resource_version: None }),
-            ..DeleteParams::default()
+        // `Api::evict` of kube 5.0 names the options as no API server reads them, and so loses the precondition.
+        let eviction = json!({
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod.name},
+            "deleteOptions": {"preconditions": {"uid": pod.uid}},
         });
-        let params = EvictParams { delete_options, ..EvictParams::default() };
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let pods = self.pods(rollout);
-        match self.bounded(&format!("pod {}", pod.name), pods.evict(&pod.name, &params)).await {
+        let request = pods.create_subresource::<_, Value>("eviction", &pod.name, &params, &eviction);
+        match self.bounded(&format!("pod {}", pod.name), request).await {
             // Somebody else was quicker: what comes next reads the file as well.
             Err(WriteError::NotFound(_) | WriteError::Conflict(_)) => Ok(()),
             result => result.map(drop),
@@ -158,8 +162,7 @@ impl Writer {
     where
         K: Clone + DeserializeOwned + Serialize + std::fmt::Debug + kube::Resource<DynamicType = ()>,
     {
-        let params =
-            kube::api::PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..kube::api::PostParams::default() };
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         self.bounded(&format!("{what} {}", object.name_any()), api.create(&params, object)).await
     }
 

@@ -84,7 +84,7 @@ pub struct Expected<'a> {
 }
 
 impl Acknowledgement {
-    /// Judges one pod that was told of its file at this time, if it was.
+    /// Judges one pod that was told of its file at this time.
     ///
     /// With a revision label the revision decides, otherwise whether each optimization is on as expected. A report
     /// counts only if it is of this very process and was taken after the pod was told.
@@ -92,12 +92,11 @@ impl Acknowledgement {
     pub fn of(
         spec: &api::fleet::Acknowledgement,
         pod: &Pod,
-        told: Option<Timestamp>,
+        told: Timestamp,
         expected: &Expected<'_>,
         report: Option<&Report>,
         now: Timestamp,
     ) -> Self {
-        let Some(told) = told else { return Self::Pending };
         if let Some(timer) = spec.timer {
             return if elapsed(told, now) >= timer.get() { Self::Assumed } else { Self::Pending };
         }

@@ -11,7 +11,9 @@ use intent::Intent;
 use pass::Pass;
 
 pub mod acceptance;
+pub mod bake;
 pub mod cause;
+pub mod closing;
 pub mod cohorts;
 pub mod deletion;
 pub mod fitness;
@@ -20,8 +22,10 @@ pub mod pass;
 pub mod report;
 pub mod retreat;
 pub mod roster;
+pub mod settle;
 pub mod stage;
 pub mod stamp;
+pub mod start;
 pub mod tell;
 
 type Policy = fn(&Pass<'_>) -> Option<Intent>;
@@ -33,9 +37,9 @@ const POLICIES: [Policy; 10] = [
     acceptance::policy,
     stage::rejudge,
     stage::paused,
-    stage::settled,
+    settle::settled,
     acceptance::busy,
-    stage::start,
+    start::start,
     stage::stamping,
     stage::progress,
 ];

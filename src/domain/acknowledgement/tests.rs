@@ -25,6 +25,18 @@ fn report(pod: &str, milliseconds: i64, on: bool) -> Report {
     Report { pod: pod.to_owned(), at: at(milliseconds), enabled: [("pooling".to_owned(), on)].into(), revision: None }
 }
 
+/// The judgement of a pod that watches its file; without having been told it is pending.
+fn judged(
+    spec: &api::fleet::Acknowledgement,
+    pod: &Pod,
+    expected: &Expected<'_>,
+    report: Option<&Report>,
+    now: i64,
+) -> Acknowledgement {
+    let told = told_at(Reload::Watch, pod, None, FILE);
+    told.map_or(Acknowledgement::Pending, |told| Acknowledgement::of(spec, pod, told, expected, report, at(now)))
+}
+
 #[rstest]
 #[case::it_says_so(told(1, FILE), Some(report("uid", 10_500, true)), Acknowledgement::Acknowledged)]
 #[case::it_says_the_opposite(told(1, FILE), Some(report("uid", 10_500, false)), Acknowledgement::Pending)]
@@ -40,17 +52,7 @@ fn only_a_report_of_this_process_about_this_file_acknowledges(
 ) {
     let spec = api::fleet::Acknowledgement { metric: Some("on".to_owned()), timer: None, ..Default::default() };
     let expected_report = Expected { enabled: BTreeMap::from([("pooling", true)]), revision: None };
-    assert_eq!(
-        Acknowledgement::of(
-            &spec,
-            &pod,
-            told_at(Reload::Watch, &pod, None, FILE),
-            &expected_report,
-            report.as_ref(),
-            at(11_000)
-        ),
-        expected
-    );
+    assert_eq!(judged(&spec, &pod, &expected_report, report.as_ref(), 11_000), expected);
 }
 
 #[rstest]
@@ -73,17 +75,7 @@ fn a_revision_decides_where_there_is_one(
     let expected = Expected { enabled: BTreeMap::from([("pooling", false)]), revision: expected.map(str::to_owned) };
     let report = Report { revision: reported.map(str::to_owned), ..report("uid", 10_500, true) };
     let told = told(1, FILE);
-    assert_eq!(
-        Acknowledgement::of(
-            &spec,
-            &told,
-            told_at(Reload::Watch, &told, None, FILE),
-            &expected,
-            Some(&report),
-            at(11_000)
-        ),
-        acknowledgement
-    );
+    assert_eq!(judged(&spec, &told, &expected, Some(&report), 11_000), acknowledgement);
 }
 
 #[rstest]
@@ -93,8 +85,7 @@ fn a_revision_decides_where_there_is_one(
 fn a_timer_counts_from_the_touch(#[case] now: i64, #[case] expected: Acknowledgement) {
     let spec = api::fleet::Acknowledgement { timer: Some(Duration::from_secs(30)), ..Default::default() };
     let pod = told(1, FILE);
-    let told = told_at(Reload::Watch, &pod, None, FILE);
-    assert_eq!(Acknowledgement::of(&spec, &pod, told, &Expected::default(), None, at(now)), expected);
+    assert_eq!(judged(&spec, &pod, &Expected::default(), None, now), expected);
 }
 
 #[rstest]

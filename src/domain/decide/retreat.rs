@@ -6,8 +6,7 @@ use std::{
 };
 
 use api::{
-    fleet::Delivery,
-    names::{COHORT_LABEL, INVERSE_ANNOTATION, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, cohort},
+    names::cohort,
     reason::Reason,
     status::{Retreat, StageStatus},
 };
@@ -15,21 +14,23 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     cause::cause,
+    closing::{closed, forgotten},
     intent::{Intent, Kind, State},
     pass::{Pass, Phase},
     roster::Standing,
-    stamp::{self, patched::write_to, target},
-    tell,
+    stamp::{self, target},
 };
 use crate::{
     acknowledgement::elapsed,
-    delivery,
     mark::{Cause, Mark},
     observation::Service,
     plan::{Advance, Restoration, Withdraw},
-    record::{Cohort, Record},
-    traffic,
+    record::Cohort,
 };
+
+mod withdrawal;
+
+use withdrawal::{narrowed, withdraw};
 
 /// How long after its settings were back a member may stay silent before it counts as unreachable.
 const UNREACHABLE_AFTER: Duration = Duration::from_secs(60);
@@ -225,115 +226,4 @@ impl<'p> Back<'p> {
     fn restored_message(&self) -> String {
         "every member runs its baseline again; raise spec.attempt to retry".to_owned()
     }
-}
-
-/// Records without members: the run is over.
-#[must_use]
-pub fn closed(pass: &Pass<'_>, stage: i32) -> Vec<Advance> {
-    let config = &pass.spec.fleet.config;
-    pass.run_shards()
-        .filter(|shard| !shard.record.members.is_empty())
-        .map(|shard| {
-            let mut write = write_to(shard);
-            let record = Record { run: shard.record.run.clone(), stage, members: Default::default() };
-            write.record(config, Some(&record));
-            Advance::WriteShard(write)
-        })
-        .collect()
-}
-
-/// What stays of a run that was taken back: nothing in somebody else's ConfigMap. In ours, without the rollout nobody
-/// declares its baseline any more: its members' files say what is settled, and nothing else.
-fn forgotten(pass: &Pass<'_>, advance: Advance) -> Advance {
-    let Advance::WriteShard(mut write) = advance else { return advance };
-    let config = &pass.spec.fleet.config;
-    match &config.delivery {
-        Delivery::Patched(_) => {
-            write.record(config, None);
-            for annotation in [INVERSE_ANNOTATION, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION] {
-                write.annotations.insert(annotation.to_owned(), None);
-            }
-        }
-        Delivery::Rendered(_) if pass.is_deleted() => {
-            let settled = delivery::file(config, &pass.settled).unwrap_or_default();
-            let shards = pass.seen.shards.iter().filter(|shard| shard.name == write.name);
-            let members = shards.flat_map(|shard| shard.files.keys());
-            write.data.extend(members.map(|member| (delivery::file_key(config, member), settled.clone())));
-        }
-        Delivery::Rendered(_) => {}
-    }
-    Advance::WriteShard(write)
-}
-
-fn narrowed(service: &Service) -> bool {
-    service.selector.get(COHORT_LABEL).map(String::as_str) == Some(cohort::BASELINE)
-}
-
-fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Withdraw> {
-    let marked = |other: Option<&Mark>| other.is_some_and(|other| other.run == mark.run);
-    let own = pass.rollout.metadata.annotations.as_ref().and_then(|all| all.get(api::names::RETREAT_ANNOTATION));
-    let mut items = Vec::new();
-    if own != Some(&mark.run) {
-        items.push(Withdraw::MarkRollout(mark.clone()));
-    }
-    items.extend(traffic_away(pass, mark, back, &marked));
-    items.extend(back.restorations.values().cloned().map(Box::new).map(Withdraw::Restore));
-    items.extend(back.away.iter().filter_map(|standing| {
-        let restoration = back.restoration_of(standing);
-        let restored = restoration.map(|restoration| restoration.file(&restoration.seen, &standing.member.name));
-        let file = restored.as_ref().map_or(standing.file, |file| file.as_deref());
-        let shard = standing.shard.map_or("", |shard| &shard.name);
-        tell::touch(pass, standing, file, shard).map(Withdraw::Touch)
-    }));
-    let told = back.away.iter().copied().filter(|standing| standing.cohort() != Some(Cohort::Optimized));
-    let told: Vec<&Standing<'_>> = told.collect();
-    items.extend(tell::evictions(pass, &told).into_iter().map(Withdraw::Evict));
-    items
-}
-
-/// Takes as many optimized members out of traffic as the rest can bear, the worst first.
-fn traffic_away(
-    pass: &Pass<'_>,
-    mark: &Mark,
-    back: &Back<'_>,
-    marked: &dyn Fn(Option<&Mark>) -> bool,
-) -> Vec<Withdraw> {
-    let Some(spec) = &pass.spec.traffic else { return Vec::new() };
-    let serves = |standing: &&Standing<'_>| standing.member.pod.serving.as_deref() == Some("true");
-    let mut serving: Vec<&Standing<'_>> = back.away.iter().copied().filter(serves).collect();
-    let breach = pass.measurements().and_then(|measurements| measurements.breach.as_ref());
-    let rank = |standing: &Standing<'_>| {
-        breach
-            .and_then(|breach| breach.worst.iter().position(|name| *name == standing.member.name))
-            .unwrap_or(usize::MAX)
-    };
-    serving.sort_by_key(|standing| rank(standing));
-    let ready = |standing: &&Standing<'_>| standing.member.pod.ready;
-    let fleet = pass.roster.standings.iter().filter(ready).count();
-    let ready_baseline = pass
-        .roster
-        .standings
-        .iter()
-        .filter(ready)
-        .filter(|standing| standing.member.pod.cohort.as_deref() == Some(cohort::BASELINE))
-        .filter(serves)
-        .count();
-    let gone = back.away.len() - serving.len();
-    let allowed = traffic::may_leave(fleet, spec.max_load_increase.value()).saturating_sub(gone);
-    let allowed = if ready_baseline == 0 { 0 } else { allowed };
-    let leaving = allowed.min(serving.len());
-    let mut items = Vec::new();
-    if traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
-        let services = pass.seen.services.iter().filter(|service| !narrowed(service) || !marked(service.mark.as_ref()));
-        items.extend(
-            services.map(|service| Withdraw::RerouteService { service: service.name.clone(), mark: mark.clone() }),
-        );
-    }
-    items.extend(
-        serving
-            .into_iter()
-            .take(leaving)
-            .map(|standing| Withdraw::StopServing { pod: target(&standing.member.pod), mark: mark.clone() }),
-    );
-    items
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use api::{OptimizationRolloutSpec, names::cohort};
+use jiff::Timestamp;
 
 use super::fitness::Fitness;
 use crate::{
     acknowledgement::{Acknowledgement, Expected, told_at},
     delivery,
-    observation::{Member, Observation, Problem, Shard},
+    observation::{Member, Observation, Problem, Report, Shard},
     record::{Cohort, Entry},
     settings::Settings,
 };
@@ -93,25 +94,8 @@ impl<'a> Roster<'a> {
                 let cohort = entry.map(|(_, entry)| entry.cohort);
                 let shard = entry.map(|(shard, _)| shard).or(file.map(|(shard, _)| *shard));
                 let entry = entry.map(|(_, entry)| entry);
-                let expected = Expected {
-                    enabled: spec
-                        .optimizations
-                        .iter()
-                        .map(|optimization| {
-                            let on = delivery::enables(config, settings, cohort, text, optimization);
-                            (optimization.name.as_str(), on)
-                        })
-                        .collect(),
-                    revision: delivery::expected_revision(config, settings, cohort, text),
-                };
-                let acknowledgement = Acknowledgement::of(
-                    &spec.fleet.acknowledgement,
-                    &member.pod,
-                    told_at(config.reload, &member.pod, entry, text),
-                    &expected,
-                    reports.and_then(|reports| reports.get(&member.name)),
-                    seen.now,
-                );
+                let report = reports.and_then(|reports| reports.get(&member.name));
+                let acknowledgement = acknowledgement(spec, settings, member, entry, text, report, seen.now);
                 Standing {
                     member,
                     shard,
@@ -143,4 +127,28 @@ impl<'a> Roster<'a> {
         self.in_cohort(Cohort::Optimized).count()
             + self.absent.iter().filter(|(_, entry)| entry.cohort == Cohort::Optimized).count()
     }
+}
+
+/// Whether a member runs its file; only asked of those that were switched, because the others were told nothing.
+fn acknowledgement(
+    spec: &OptimizationRolloutSpec,
+    settings: &Settings,
+    member: &Member,
+    entry: Option<&Entry>,
+    file: Option<&str>,
+    report: Option<&Report>,
+    now: Timestamp,
+) -> Acknowledgement {
+    let cohort = entry.map(|entry| entry.cohort);
+    if matches!(cohort, Some(Cohort::Baseline | Cohort::Holdout)) {
+        return Acknowledgement::Pending;
+    }
+    let (config, pod) = (&spec.fleet.config, &member.pod);
+    let Some(told) = told_at(config.reload, pod, entry, file) else { return Acknowledgement::Pending };
+    let enables = |optimization| delivery::enables(config, settings, cohort, file, optimization);
+    let expected = Expected {
+        enabled: spec.optimizations.iter().map(|one| (one.name.as_str(), enables(one))).collect(),
+        revision: delivery::expected_revision(config, settings, cohort, file),
+    };
+    Acknowledgement::of(&spec.fleet.acknowledgement, pod, told, &expected, report, now)
 }

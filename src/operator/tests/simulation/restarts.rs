@@ -20,7 +20,13 @@ fn restarting(name: &str) -> Value {
 fn evictions(world: &World) -> Vec<String> {
     let writes = world.server.writes().into_iter();
     let evictions = writes.filter(|write| write.key.plural == "pods" && write.verb == Verb::Create && write.code < 300);
-    evictions.map(|write| write.key.name).collect()
+    let named = |write: sim::Write| {
+        let uid = write.body.pointer("/deleteOptions/preconditions/uid").cloned();
+        let before = write.before.as_ref().map(|pod| pod["metadata"]["uid"].clone());
+        assert!(uid.is_some() && uid == before, "an eviction names the very pod that it is for: {write:?}");
+        write.key.name
+    };
+    evictions.map(named).collect()
 }
 
 /// The fewest members that were ready at once, while something is waited for.

@@ -1,0 +1,88 @@
+//! What a retreat takes away at once: traffic, settings, and from members the belief that their file still holds.
+
+use api::names::{COHORT_LABEL, cohort};
+
+use super::Back;
+use crate::{
+    decide::{pass::Pass, roster::Standing, stamp::target, tell},
+    mark::Mark,
+    observation::Service,
+    plan::Withdraw,
+    record::Cohort,
+    traffic,
+};
+
+/// Whether a Service leads to the baseline cohort alone.
+pub(super) fn narrowed(service: &Service) -> bool {
+    service.selector.get(COHORT_LABEL).map(String::as_str) == Some(cohort::BASELINE)
+}
+
+/// All of it, as far as it is due.
+pub(super) fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Withdraw> {
+    let marked = |other: Option<&Mark>| other.is_some_and(|other| other.run == mark.run);
+    let own = pass.rollout.metadata.annotations.as_ref().and_then(|all| all.get(api::names::RETREAT_ANNOTATION));
+    let mut items = Vec::new();
+    if own != Some(&mark.run) {
+        items.push(Withdraw::MarkRollout(mark.clone()));
+    }
+    items.extend(traffic_away(pass, mark, back, &marked));
+    items.extend(back.restorations.values().cloned().map(Box::new).map(Withdraw::Restore));
+    items.extend(back.away.iter().filter_map(|standing| {
+        let restoration = back.restoration_of(standing);
+        let restored = restoration.map(|restoration| restoration.file(&restoration.seen, &standing.member.name));
+        let file = restored.as_ref().map_or(standing.file, |file| file.as_deref());
+        let shard = standing.shard.map_or("", |shard| &shard.name);
+        tell::touch(pass, standing, file, shard).map(Withdraw::Touch)
+    }));
+    let told = back.away.iter().copied().filter(|standing| standing.cohort() != Some(Cohort::Optimized));
+    let told: Vec<&Standing<'_>> = told.collect();
+    items.extend(tell::evictions(pass, &told).into_iter().map(Withdraw::Evict));
+    items
+}
+
+/// Takes as many optimized members out of traffic as the rest can bear, the worst first.
+fn traffic_away(
+    pass: &Pass<'_>,
+    mark: &Mark,
+    back: &Back<'_>,
+    marked: &dyn Fn(Option<&Mark>) -> bool,
+) -> Vec<Withdraw> {
+    let Some(spec) = &pass.spec.traffic else { return Vec::new() };
+    let serves = |standing: &&Standing<'_>| standing.member.pod.serving.as_deref() == Some("true");
+    let mut serving: Vec<&Standing<'_>> = back.away.iter().copied().filter(serves).collect();
+    let breach = pass.measurements().and_then(|measurements| measurements.breach.as_ref());
+    let rank = |standing: &Standing<'_>| {
+        breach
+            .and_then(|breach| breach.worst.iter().position(|name| *name == standing.member.name))
+            .unwrap_or(usize::MAX)
+    };
+    serving.sort_by_key(|standing| rank(standing));
+    let ready = |standing: &&Standing<'_>| standing.member.pod.ready;
+    let fleet = pass.roster.standings.iter().filter(ready).count();
+    let ready_baseline = pass
+        .roster
+        .standings
+        .iter()
+        .filter(ready)
+        .filter(|standing| standing.member.pod.cohort.as_deref() == Some(cohort::BASELINE))
+        .filter(serves)
+        .count();
+    let gone = back.away.len() - serving.len();
+    let allowed = traffic::may_leave(fleet, spec.max_load_increase.value()).saturating_sub(gone);
+    let allowed = if ready_baseline == 0 { 0 } else { allowed };
+    let leaving = allowed.min(serving.len());
+    let mut items = Vec::new();
+    if traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
+        let services = pass.seen.services.iter().filter(|service| !narrowed(service) || !marked(service.mark.as_ref()));
+        items.extend(
+            services.map(|service| Withdraw::RerouteService { service: service.name.clone(), mark: mark.clone() }),
+        );
+    }
+    items.extend(
+        serving
+            .into_iter()
+            .take(leaving)
+            .map(|standing| Withdraw::StopServing { pod: target(&standing.member.pod), mark: mark.clone() }),
+    );
+    items
+}

@@ -1,0 +1,69 @@
+//! Starting a run.
+
+use api::{reason::Reason, status::Run};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{
+    acceptance,
+    cohorts::is_eligible,
+    intent::{Intent, Kind},
+    pass::{Pass, Phase},
+    stage::{begun, count},
+    stamp,
+};
+use crate::{cohort::holdout, run::plan_id};
+
+/// Starts the run that the spec asks for, in its first stage, if nothing speaks against it.
+#[must_use]
+pub fn start(pass: &Pass<'_>) -> Option<Intent> {
+    let settled_before = pass.phase == Phase::Settled && !pass.is_wanted();
+    if pass.phase != Phase::Idle && !settled_before {
+        return None;
+    }
+    if pass.is_wanted() {
+        let cause = pass.status.retreat.as_ref();
+        let reason = cause.map_or(Reason::AbortRequested, |retreat| retreat.reason);
+        let message = cause.map_or("", |retreat| retreat.message.as_str());
+        let message = format!("{message}; every member runs its baseline again; raise spec.attempt to retry");
+        return Some(Intent::state(pass, Kind::Stalled, reason, message));
+    }
+    if pass.spec.abort.is_some() {
+        let message = "spec.abort is set: take it away to let the run start";
+        return Some(Intent::state(pass, Kind::Waiting, Reason::AbortRequested, message));
+    }
+    if pass.settings.is_settled() {
+        let mut intent = Intent::state(pass, Kind::Waiting, Reason::Settled, "every value is the baseline already");
+        intent.advance = stamp::joiners(pass);
+        return Some(intent);
+    }
+    if acceptance::is_optimized_already(pass) {
+        let message = "every member runs the optimized values already; there is nothing to switch";
+        return Some(Intent::state(pass, Kind::Waiting, Reason::AlreadyOptimized, message));
+    }
+    let eligible = pass.roster.standings.iter().filter(|standing| is_eligible(standing)).count();
+    let held_out = holdout(eligible, pass.spec.holdout_percent);
+    let plan = plan_id(pass.rollout);
+    let run = Run {
+        id: pass.wanted_run.clone(),
+        seed: pass.wanted_run.clone(),
+        plan,
+        attempt: pass.spec.attempt,
+        eligible: count(eligible),
+        holdout: count(held_out),
+        started_at: Time(pass.seen.now),
+        aborted_at: None,
+        succeeded_at: None,
+        settling_at: None,
+        settled_at: None,
+    };
+    // A status that was lost finds the stage on the objects again.
+    let stamped =
+        pass.seen.shards.iter().filter(|shard| shard.record.run == run.id).map(|shard| shard.record.stage).max();
+    let index = usize::try_from(stamped.unwrap_or(0)).unwrap_or(0).min(pass.spec.stages.len().saturating_sub(1));
+    let message = format!("run {} of {eligible} eligible members, {held_out} of them held out", run.id);
+    let mut intent = Intent::state(pass, Kind::Working, Reason::RunStarted, message).transition(Reason::RunStarted);
+    intent.stage = begun(pass, index, eligible, held_out);
+    intent.retreat = None;
+    intent.run = Some(run);
+    Some(intent)
+}
