@@ -1,6 +1,6 @@
 //! One decision: the first policy that has something to say.
 
-use api::{OptimizationRollout, names::FINALIZER, reason::Reason};
+use api::{OptimizationRollout, reason::Reason};
 
 use crate::{
     mark::Cause,
@@ -55,8 +55,7 @@ pub fn decide(rollout: &OptimizationRollout, seen: &Observation) -> Plan {
     let status = report::report(&pass, &intent);
     let notices = intent.transition.iter().map(|(reason, message)| notice(*reason, message)).collect();
     let mut advance = intent.advance.clone();
-    let held = rollout.metadata.finalizers.as_ref().is_some_and(|all| all.iter().any(|name| name == FINALIZER));
-    if held && !deletion::holds(&pass, &intent) && !advance.contains(&Advance::ReleaseFinalizer) {
+    if deletion::is_held(&pass) && !deletion::holds(&pass, &intent) && !advance.contains(&Advance::ReleaseFinalizer) {
         advance.push(Advance::ReleaseFinalizer);
     }
     Plan { withdraw: intent.withdraw, status, advance, notices, requeue: intent.requeue }

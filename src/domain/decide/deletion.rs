@@ -2,7 +2,7 @@
 
 use api::{
     fleet::Delivery,
-    names::{INVERSE_ANNOTATION, SETTLED_ANNOTATION},
+    names::{FINALIZER, INVERSE_ANNOTATION, SETTLED_ANNOTATION},
     reason::Reason,
     rollout::DeletionPolicy,
 };
@@ -43,6 +43,25 @@ pub fn holds(pass: &Pass<'_>, intent: &Intent) -> bool {
         DeletionPolicy::RestoreUnfinished => unfinished(pass.phase) || starts,
         DeletionPolicy::Restore => unfinished(pass.phase) || starts || !unsettle(pass).is_empty(),
     }
+}
+
+/// Holds the finalizer before there is anything that a deletion would restore; `None` when it is held or not wanted.
+#[must_use]
+pub fn hold(pass: &Pass<'_>) -> Option<Advance> {
+    (!is_held(pass) && pass.spec.deletion_policy != DeletionPolicy::Retain).then_some(Advance::HoldFinalizer)
+}
+
+/// The same for what is settled already: only a policy that takes that back as well needs it.
+#[must_use]
+pub fn hold_settled(pass: &Pass<'_>) -> Option<Advance> {
+    let restores = pass.spec.deletion_policy == DeletionPolicy::Restore && !pass.is_deleted();
+    (restores && !is_held(pass) && !unsettle(pass).is_empty()).then_some(Advance::HoldFinalizer)
+}
+
+/// Whether the rollout bears our finalizer.
+#[must_use]
+pub fn is_held(pass: &Pass<'_>) -> bool {
+    pass.rollout.metadata.finalizers.iter().flatten().any(|name| name == FINALIZER)
 }
 
 /// Writes that take this rollout's values out of what is settled, in favour of their declared baseline.

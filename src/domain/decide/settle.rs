@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     closing::closed,
+    deletion,
     intent::{ACTIVE, Intent, Kind},
     pass::{Pass, Phase},
     stamp::{self, target},
@@ -67,6 +68,6 @@ pub fn settled(pass: &Pass<'_>) -> Option<Intent> {
     }
     let message = "the optimized values are the baseline of every member";
     let mut intent = Intent::state(pass, Kind::Waiting, Reason::Settled, message);
-    intent.advance = stamp::joiners(pass);
+    intent.advance = deletion::hold_settled(pass).into_iter().chain(stamp::joiners(pass)).collect();
     Some(intent)
 }

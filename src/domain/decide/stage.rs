@@ -1,11 +1,12 @@
 //! Going through the stages: what a stage needs, what holds it, and what comes next.
 
-use api::{names::FINALIZER, reason::Reason, rollout::DeletionPolicy, status::StageStatus};
+use api::{reason::Reason, status::StageStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     bake,
     cohorts::is_eligible,
+    deletion,
     intent::{Intent, Kind},
     pass::{Pass, Phase},
     roster::Standing,
@@ -71,18 +72,13 @@ pub fn stamping(pass: &Pass<'_>) -> Option<Intent> {
         (Reason::StageStarted, format!("stage {}: up to {} members are switched", stage.name, stage.quota))
     };
     let mut intent = Intent::state(pass, Kind::Working, reason, message);
-    intent.advance = match hold_finalizer(pass) {
+    intent.advance = match deletion::hold(pass) {
         Some(hold) => vec![hold],
         None => stamp::due(pass),
     };
     // The labels that come first have to be seen before the ConfigMaps follow.
     intent.requeue = std::time::Duration::from_millis(200);
     Some(intent)
-}
-
-fn hold_finalizer(pass: &Pass<'_>) -> Option<Advance> {
-    let held = pass.rollout.metadata.finalizers.as_ref().is_some_and(|all| all.iter().any(|name| name == FINALIZER));
-    (!held && pass.spec.deletion_policy != DeletionPolicy::Retain).then_some(Advance::HoldFinalizer)
 }
 
 /// Waits for acknowledgements, then for the bake, then promotes; settles at the end of the watch.

@@ -43,6 +43,21 @@ async fn a_settled_rollout_that_is_deleted_leaves_its_values() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_policy_that_restores_counts_from_when_it_is_said() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until_reason("pooling", "Settled").await;
+    world.edit("pooling", |spec| spec["deletionPolicy"] = json!("Restore"));
+    world.until("held", |world| world.rollout("pooling").unwrap().metadata.finalizers.is_some()).await;
+    world.delete("pooling").await;
+    world.until("deleted", |world| world.rollout("pooling").is_none()).await;
+    tokio::time::sleep(std::time::Duration::from_secs(120)).await;
+    assert_eq!(world.optimized(), 0);
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unfinished_rollout_that_is_deleted_restores_first() {
     let world = World::new();
     let _replica = world.start("replica-1");
