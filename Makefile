@@ -23,6 +23,8 @@ shell: ## A shell inside the cluster, where pods and Services can be reached
 	@e2e/cluster/cluster shell
 
 crds: ## Generate the definitions of our kinds
-	@cargo run --quiet --locked --package api --example crds > crds/optimizationrollouts.yaml
+	@for kind in optimizationrollouts connections; do \
+		cargo run --quiet --locked --package api --example crds $$kind > crds/$$kind.yaml; \
+	done
 	@mkdir -p charts/optimization-operator/files/crds
 	@cp crds/*.yaml charts/optimization-operator/files/crds/

@@ -93,6 +93,8 @@ pub enum Metric {
     Growth(GaugeMetric),
     /// event counter that should stay still: its growth in the window, over all members.
     Event(CounterMetric),
+    /// promql is a query of your own, for a Connection as the source; what it returns is judged as a gauge.
+    Promql(PromqlMetric),
 }
 
 /// Two counters.
@@ -136,6 +138,16 @@ pub struct GaugeMetric {
     /// gauge to read.
     #[schemars(length(min = 1, max = 512))]
     pub gauge: String,
+}
+
+/// A query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PromqlMetric {
+    /// query in PromQL that returns one series per pod, with the pod's name in the label that the Connection says. How
+    /// old its data may be is up to the query: without new samples, rate() and last_over_time() still return values.
+    #[schemars(length(min = 1, max = 2048))]
+    pub query: String,
 }
 
 /// Whether an indicator acts or only reports.

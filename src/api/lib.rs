@@ -2,6 +2,7 @@
 //!
 //! Field comments are user documentation: they become the text of `kubectl explain`.
 
+pub mod connection;
 pub mod duration;
 pub mod fleet;
 pub mod indicator;
@@ -16,6 +17,7 @@ pub mod status;
 pub mod threshold;
 pub mod traffic;
 
+pub use connection::{Connection, ConnectionSpec};
 pub use duration::Duration;
 pub use rollout::{OptimizationRollout, OptimizationRolloutSpec};
 pub use scalar::Scalar;

@@ -28,6 +28,8 @@ pub struct Metrics {
 pub enum Source {
     /// pods reads each member's own metrics endpoint.
     Pods(PodSource),
+    /// connection names a Connection: a Prometheus that scrapes the members.
+    Connection(#[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))] String),
 }
 
 /// The members' own metrics endpoints.

@@ -112,6 +112,14 @@ pub enum Reason {
     NotMounted,
     /// Pods do not declare the metrics port.
     NoMetricsPort,
+    /// The Connection does not exist, or cannot be read.
+    ConnectionMissing,
+    /// The Connection does not allow this namespace.
+    ConnectionNotAllowed,
+    /// The Connection's url leads where the operator may not go.
+    AddressRefused,
+    /// The Connection's Secret does not exist, or the operator may not read it.
+    SecretMissing,
     /// A Service cannot be rerouted.
     ServiceRefused,
     /// The pods or Services lack the labels by which traffic is moved.

@@ -40,6 +40,8 @@ use crate::{
         .message("metrics: indicators need a source of measurements; set spec.metrics"),
     validation = Rule::new("!has(self.fleet.acknowledgement) || !has(self.fleet.acknowledgement.metric) || has(self.metrics)")
         .message("metrics: an acknowledgement metric needs a source of measurements; set spec.metrics"),
+    validation = Rule::new("!has(self.indicators) || !self.indicators.exists(i, has(i.metric.promql)) || (has(self.metrics) && has(self.metrics.source.connection))")
+        .message("indicators: promql needs a Connection as the source; set spec.metrics.source.connection"),
     validation = Rule::new("!has(self.promoteThrough) || self.stages.exists(s, s.name == self.promoteThrough)")
         .message("promoteThrough: names no stage of this rollout"),
     validation = Rule::new("!has(oldSelf.attempt) || (has(self.attempt) && self.attempt >= oldSelf.attempt)")

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use api::{
-    OptimizationRollout,
+    Connection, OptimizationRollout,
     fleet::{Config, Delivery, Rendered},
     names::ROLLOUT_LABEL,
     reason::Reason,
@@ -21,10 +21,11 @@ use k8s_openapi::api::{
 };
 use kube::{
     ResourceExt,
-    core::{PartialObjectMeta, Selector, SelectorExt},
+    core::{DeserializeGuard, PartialObjectMeta, Selector, SelectorExt},
     runtime::reflector::Store,
 };
 
+pub mod connection;
 pub mod neighbour;
 pub mod pod;
 pub mod service;
@@ -53,9 +54,11 @@ pub struct Namespace {
 #[derive(Clone)]
 pub struct World {
     /// All rollouts.
-    pub rollouts: Store<kube::core::DeserializeGuard<OptimizationRollout>>,
+    pub rollouts: Store<DeserializeGuard<OptimizationRollout>>,
     /// Metadata of all Nodes.
     pub nodes: Store<PartialObjectMeta<Node>>,
+    /// All Connections.
+    pub connections: Store<DeserializeGuard<Connection>>,
 }
 
 impl World {
@@ -81,6 +84,7 @@ impl World {
         if let Some(traffic) = &spec.traffic {
             seen.services = traffic.services.iter().map(|service| service::read(namespace, &service.name)).collect();
         }
+        seen.connection = connection::find(&self.connections, rollout);
         seen.neighbours = neighbour::find(&self.rollouts.state(), rollout);
         seen
     }

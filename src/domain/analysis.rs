@@ -9,7 +9,7 @@ use std::{
 
 use api::{
     fleet::Acknowledgement,
-    indicator::{Indicator, Mode},
+    indicator::{Indicator, Metric, Mode},
     reason::Reason,
     status::{IndicatorStatus, Verdict},
 };
@@ -24,7 +24,7 @@ use amount::{Amount, Gap};
 use catastrophe::Sample;
 use judge::Judgement;
 use query::Query;
-use track::Track;
+use track::{Moment, Period, Track};
 
 pub mod amount;
 pub mod catastrophe;
@@ -52,6 +52,8 @@ pub struct Look {
     pub now: Timestamp,
     /// One for each member that was asked.
     pub scrapes: Vec<Scrape>,
+    /// Why the source as a whole said nothing, as a sentence.
+    pub trouble: Option<String>,
 }
 
 /// Everything remembered of the looks at one stage of one run.
@@ -61,9 +63,13 @@ pub struct History {
     queries: Vec<Result<Query, String>>,
     tracks: BTreeMap<String, Member>,
     outcomes: Vec<VecDeque<bool>>,
+    /// Whether an indicator has been judged on new samples since time was last counted.
+    judged_anew: Vec<bool>,
     numerator_seen: Vec<bool>,
     started: Duration,
     last_look: Option<Duration>,
+    /// Up to when time has been counted for the bake, or given up.
+    counted_to: Option<Duration>,
     last_sufficient: Duration,
     measurements: Measurements,
 }
@@ -83,11 +89,13 @@ impl History {
         let queries: Vec<_> = sampling.indicators.iter().map(|indicator| Query::new(&indicator.metric)).collect();
         Self {
             outcomes: vec![VecDeque::new(); queries.len()],
+            judged_anew: vec![false; queries.len()],
             numerator_seen: vec![false; queries.len()],
             queries,
             tracks: BTreeMap::new(),
             started: at,
             last_look: None,
+            counted_to: None,
             last_sufficient: at,
             measurements: Measurements {
                 run: sampling.run.clone(),
@@ -102,7 +110,9 @@ impl History {
     /// Takes what is to be looked at now. A new stage keeps the members' looks and starts the bake anew; a new run, or
     /// other indicators, start everything anew.
     pub fn follow(&mut self, sampling: Sampling, at: Duration) {
-        if sampling.run != self.sampling.run || sampling.indicators != self.sampling.indicators {
+        // Times of looks and of samples are not compared.
+        let same_clock = sampling.stale_after().is_some() == self.sampling.stale_after().is_some();
+        if sampling.run != self.sampling.run || sampling.indicators != self.sampling.indicators || !same_clock {
             let breach = self.measurements.breach.take().filter(|_| sampling.run == self.sampling.run);
             *self = Self::new(sampling, at);
             self.measurements.breach = breach;
@@ -115,7 +125,20 @@ impl History {
             self.measurements.covered = sampling.covered;
             self.measurements.passing = false;
         }
+        if sampling.counting && !self.sampling.counting {
+            // What was measured while members had not acknowledged is no part of the bake.
+            self.counted_to = self.counted_to.map(|to| to.max(at));
+        }
         self.sampling = sampling;
+    }
+
+    /// Queries of the user's that a look has to make.
+    #[must_use]
+    pub fn expressions(&self) -> Vec<&str> {
+        let metrics = self.sampling.indicators.iter().map(|indicator| &indicator.metric);
+        metrics
+            .filter_map(|metric| if let Metric::Promql(promql) = metric { Some(promql.query.as_str()) } else { None })
+            .collect()
     }
 
     /// Names of the metrics that a scrape has to bring.
@@ -133,40 +156,51 @@ impl History {
 
     /// Takes one look and judges.
     pub fn look(&mut self, look: Look) {
-        let counts = self.span(look.at);
         self.remember(&look);
         let verdicts: Vec<(Judgement, IndicatorStatus)> =
-            (0..self.queries.len()).filter_map(|index| self.verdict(index, look.at)).collect();
+            (0..self.queries.len()).filter_map(|index| self.verdict(index, &look)).collect();
         let required = |status: &(Judgement, IndicatorStatus)| self.mode(&status.1.name) == Some(Mode::Enforce);
         let passing = verdicts.iter().filter(|v| required(v)).all(|(_, status)| status.verdict == Verdict::Pass)
-            && (self.sampling.endpoint.is_none() || look.scrapes.iter().any(|scrape| scrape.series.is_some()));
+            && (self.sampling.source.is_none() || look.scrapes.iter().any(|scrape| scrape.series.is_some()));
         let sufficient =
             verdicts.iter().filter(|v| required(v)).all(|(judgement, _)| !matches!(judgement, Judgement::Unknown(_)));
         if sufficient {
             self.last_sufficient = look.at;
         }
         self.measurements.passing = passing;
-        if passing && self.sampling.counting {
-            self.measurements.covered += counts;
-        }
+        self.count(look.at, passing);
         self.measurements.silent_for = look.at.saturating_sub(self.last_sufficient);
         self.measurements.indicators = verdicts.into_iter().map(|(_, status)| status).collect();
         if self.measurements.breach.is_none() {
-            self.measurements.breach = self.catastrophe().or_else(|| self.breach(look.at));
+            self.measurements.breach = self.catastrophe().or_else(|| self.breach());
         }
         self.last_look = Some(look.at);
     }
 
-    /// How much time this look may add: what passed since the last one, but never more than two intervals, because
-    /// nobody watched for longer.
-    fn span(&self, at: Duration) -> Duration {
-        let interval = self.sampling.interval;
-        self.last_look.map_or(Duration::ZERO, |last| at.saturating_sub(last)).min(interval * 2)
+    /// Counts the time since the last look that counted, if every required indicator has been judged on new samples
+    /// since: a sample that was there before measures nothing. Never more than nobody watched for: two intervals, or
+    /// the age that samples may have.
+    fn count(&mut self, at: Duration, passing: bool) {
+        let mut required = self.sampling.indicators.iter().zip(&self.judged_anew);
+        let measured = required.all(|(indicator, anew)| *anew || indicator.mode != Mode::Enforce);
+        if passing && !measured {
+            return;
+        }
+        let stale_after = self.sampling.stale_after().unwrap_or_default();
+        let most = (self.sampling.interval * 2).max(stale_after);
+        if passing && self.sampling.counting {
+            let since = self.counted_to.map_or(Duration::ZERO, |to| at.saturating_sub(to));
+            self.measurements.covered += since.min(most);
+        }
+        self.counted_to = Some(at);
+        self.judged_anew.fill(false);
     }
 
     fn remember(&mut self, look: &Look) {
         let keep = self.sampling.indicators.iter().map(|indicator| indicator.window.get()).max().unwrap_or_default();
-        let keep = keep.max(self.sampling.interval) + self.sampling.interval;
+        let stale_after = self.sampling.stale_after();
+        let keep = keep.max(self.sampling.interval) + self.sampling.interval + stale_after.unwrap_or_default();
+        let moment = Moment { at: look.at, now: look.now, stale_after: stale_after.unwrap_or(Duration::MAX) };
         self.tracks.retain(|name, _| look.scrapes.iter().any(|scrape| scrape.member == *name));
         for scrape in &look.scrapes {
             let optimized = self.sampling.optimized.contains(&scrape.member);
@@ -182,7 +216,7 @@ impl History {
             }
             for (query, track) in self.queries.iter().zip(&mut member.tracks) {
                 if let Ok(query) = query {
-                    track.take(query, look.at, scrape.series.as_deref(), keep);
+                    track.take(query, moment, scrape.series.as_deref(), keep);
                 }
             }
             for (query, seen) in self.queries.iter().zip(&mut self.numerator_seen) {
@@ -191,8 +225,11 @@ impl History {
                 }
             }
             if let Some(series) = &scrape.series {
-                let report = report(&self.sampling.acknowledgement, scrape, series, look.now);
-                self.measurements.reports.insert(scrape.member.clone(), report);
+                let keeps_samples = stale_after.is_some();
+                let report = report(&self.sampling.acknowledgement, scrape, series, look.now, keeps_samples);
+                if let Some(report) = report {
+                    self.measurements.reports.insert(scrape.member.clone(), report);
+                }
             }
         }
         self.measurements.reports.retain(|name, _| self.tracks.contains_key(name));
@@ -202,30 +239,45 @@ impl History {
         self.sampling.indicators.iter().find(|indicator| indicator.name == name).map(|indicator| indicator.mode)
     }
 
-    fn windows(
-        &self,
-        index: usize,
-        optimized: bool,
-        at: Duration,
-        window: Duration,
-    ) -> Vec<Result<track::Windowed, Gap>> {
+    fn windows(&self, index: usize, optimized: bool, window: Duration) -> Vec<Result<track::Windowed, Gap>> {
         self.tracks
             .values()
             .filter(|member| member.optimized == optimized)
             .filter_map(|member| member.tracks.get(index))
-            .map(|track| track.window(at, window))
+            .map(|track| track.window(window))
             .collect()
     }
 
-    fn verdict(&mut self, index: usize, at: Duration) -> Option<(Judgement, IndicatorStatus)> {
+    /// Whether half of the optimized members have new samples since this was last true. Without a source that keeps
+    /// samples, every look is new.
+    fn is_renewed(&mut self, index: usize) -> bool {
+        if self.sampling.stale_after().is_none() {
+            return true;
+        }
+        let optimized = || self.tracks.values().filter(|member| member.optimized);
+        let renewed = optimized().filter_map(|member| member.tracks.get(index)).filter(|track| track.is_renewed());
+        let renewed = renewed.count();
+        if renewed == 0 || renewed * 2 < optimized().count() {
+            return false;
+        }
+        for track in self.tracks.values_mut().filter_map(|member| member.tracks.get_mut(index)) {
+            track.forget_renewal();
+        }
+        true
+    }
+
+    fn verdict(&mut self, index: usize, look: &Look) -> Option<(Judgement, IndicatorStatus)> {
+        let at = look.at;
+        let renewed = self.is_renewed(index);
         let indicator = self.sampling.indicators.get(index)?.clone();
         let (judgement, optimized, baseline) = match self.queries.get(index)? {
             Err(error) => (Judgement::Unknown(error.clone()), None, None),
             Ok(query) => {
                 let window = indicator.window.get().max(self.sampling.interval);
-                let optimized = judge::pool(query, &self.windows(index, true, at, window));
-                let baseline = judge::pool(query, &self.windows(index, false, at, window));
+                let optimized = judge::pool(query, &self.windows(index, true, window));
+                let baseline = judge::pool(query, &self.windows(index, false, window));
                 let judgement = match query {
+                    _ if look.trouble.is_some() => Judgement::Unknown(look.trouble.clone().unwrap_or_default()),
                     Query::Ratio { numerator, .. } if !self.numerator_seen.get(index).copied().unwrap_or_default() => {
                         Judgement::Unknown(format!("no member exposes {}; let the counter start at 0", numerator.name))
                     }
@@ -238,7 +290,10 @@ impl History {
             }
         };
         let outcomes = self.outcomes.get_mut(index)?;
-        outcomes.push_back(matches!(judgement, Judgement::Beyond(_)));
+        if renewed {
+            outcomes.push_back(matches!(judgement, Judgement::Beyond(_)));
+            self.judged_anew.get_mut(index).into_iter().for_each(|anew| *anew = true);
+        }
         while outcomes.len() > usize::try_from(indicator.confirm.looks).unwrap_or(1) {
             outcomes.pop_front();
         }
@@ -259,7 +314,7 @@ impl History {
         Some((judgement, IndicatorStatus { name: indicator.name, verdict, message, optimized, baseline }))
     }
 
-    fn breach(&self, at: Duration) -> Option<Breach> {
+    fn breach(&self) -> Option<Breach> {
         let status = self
             .measurements
             .indicators
@@ -270,12 +325,12 @@ impl History {
             reason: Reason::LimitBreached,
             indicator: status.name.clone(),
             message: format!("{}: {}", status.name, status.message),
-            worst: self.worst(index, at),
+            worst: self.worst(index),
         })
     }
 
     /// Optimized members by their own value, worst first: highest for an upper limit, lowest for a lower one.
-    fn worst(&self, index: usize, at: Duration) -> Vec<String> {
+    fn worst(&self, index: usize) -> Vec<String> {
         let (Some(indicator), Some(Ok(query))) = (self.sampling.indicators.get(index), self.queries.get(index)) else {
             return Vec::new();
         };
@@ -285,7 +340,7 @@ impl History {
             .iter()
             .filter(|(_, member)| member.optimized)
             .filter_map(|(name, member)| {
-                let window = member.tracks.get(index)?.window(at, indicator.window.get());
+                let window = member.tracks.get(index)?.window(indicator.window.get());
                 Some((name, judge::pool(query, &[window]).value?))
             })
             .collect();
@@ -297,21 +352,29 @@ impl History {
         self.sampling.indicators.iter().enumerate().find_map(|(index, indicator)| {
             let limit = indicator.max.as_ref().filter(|_| indicator.mode == Mode::Enforce)?.value();
             let Some(Ok(Query::Ratio { .. })) = self.queries.get(index) else { return None };
-            let latest = |member: &Member| member.tracks.get(index).and_then(|track| track.latest().ok().cloned());
-            let optimized: Vec<(&str, Amount, Duration)> = self
-                .tracks
-                .iter()
-                .filter(|(_, member)| member.optimized)
-                .filter_map(|(name, member)| Some((name.as_str(), latest(member)?, self.since(member))))
+            let cohort = |optimized: bool| {
+                let members = self.tracks.iter().filter(move |(_, member)| member.optimized == optimized);
+                members.filter_map(|(name, member)| Some((name.as_str(), member, member.tracks.get(index)?)))
+            };
+            let baseline: Vec<&Track> = cohort(false).map(|(_, _, track)| track).collect();
+            let known: Vec<(&str, Duration, &Amount, Amount)> = cohort(true)
+                .filter_map(|(name, member, track)| {
+                    let latest = track.latest().ok()?;
+                    Some((name, self.since(member), latest.amount, self.baseline_in(&baseline, latest.period)))
+                })
                 .collect();
-            let samples: Vec<Sample<'_>> = optimized
+            let samples: Vec<Sample<'_>> = known
                 .iter()
-                .map(|(member, amount, since_switch)| Sample { member, amount, since_switch: *since_switch })
+                .map(|(member, since_switch, amount, baseline)| Sample {
+                    member,
+                    amount,
+                    baseline,
+                    since_switch: *since_switch,
+                })
                 .collect();
-            let mut baseline = Amount::default();
-            self.tracks.values().filter(|member| !member.optimized).filter_map(latest).for_each(|a| baseline.add(&a));
-            let bad = catastrophe::bad_members(limit, &samples, &baseline);
+            let bad = catastrophe::bad_members(limit, &samples);
             let (worst, ratio) = bad.first()?;
+            let (worst, baseline) = (worst.member, worst.baseline);
             Some(Breach {
                 reason: Reason::Catastrophe,
                 indicator: indicator.name.clone(),
@@ -324,9 +387,20 @@ impl History {
                     samples.len(),
                     baseline.part / baseline.whole * 100.0
                 ),
-                worst: bad.into_iter().map(|(member, _)| member.to_owned()).collect(),
+                worst: bad.into_iter().map(|(sample, _)| sample.member.to_owned()).collect(),
             })
         })
+    }
+
+    /// What the baseline did in the period of a sample: neither before, nor how it has recovered since, so that the same
+    /// sample is judged alike whenever it is looked at. Nothing while less than half of it is known.
+    fn baseline_in(&self, baseline: &[&Track], period: Period) -> Amount {
+        let covering: Vec<Amount> = baseline.iter().filter_map(|track| track.covering(period)).collect();
+        let mut total = Amount::default();
+        if self.sampling.stale_after().is_none() || covering.len() * 2 >= baseline.len() {
+            covering.iter().for_each(|amount| total.add(amount));
+        }
+        total
     }
 
     fn since(&self, member: &Member) -> Duration {
@@ -350,7 +424,21 @@ fn within(indicator: &Indicator, optimized: Option<&str>, baseline: Option<&str>
     }
 }
 
-fn report(spec: &Acknowledgement, scrape: &Scrape, series: &[Series], now: Timestamp) -> Report {
+/// What a member says of itself, as of when it said so; nothing where a source that keeps samples has none of it.
+fn report(
+    spec: &Acknowledgement,
+    scrape: &Scrape,
+    series: &[Series],
+    now: Timestamp,
+    keeps_samples: bool,
+) -> Option<Report> {
+    let of_metric = |series: &&Series| Some(&series.name) == spec.metric.as_ref();
+    let taken = series.iter().filter(of_metric).filter_map(|series| series.taken).max();
+    if keeps_samples && taken.is_none() {
+        return None;
+    }
+    // Of a series that has ended since, the last sample is still there.
+    let series: Vec<&Series> = series.iter().filter(|series| series.taken == taken).collect();
     let enabled = spec.metric.iter().flat_map(|metric| {
         series
             .iter()
@@ -361,7 +449,7 @@ fn report(spec: &Acknowledgement, scrape: &Scrape, series: &[Series], now: Times
         let mut repeated = series.iter().filter(|series| series.name == *metric).filter_map(|s| s.label(label));
         repeated.next().filter(|revision| !revision.is_empty()).map(str::to_owned)
     });
-    Report { pod: scrape.pod.clone(), at: now, enabled: enabled.collect(), revision }
+    Some(Report { pod: scrape.pod.clone(), at: taken.unwrap_or(now), enabled: enabled.collect(), revision })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use api::{OptimizationRollout, fleet::Acknowledgement, indicator::Indicator, metrics::Source};
+use api::{ConnectionSpec, OptimizationRollout, fleet::Acknowledgement, indicator::Indicator, metrics};
 use jiff::Timestamp;
 
 use crate::{
@@ -29,8 +29,8 @@ pub struct Sampling {
     pub counting: bool,
     /// Time between two looks.
     pub interval: Duration,
-    /// Path of the members' metrics; `None` without a source.
-    pub endpoint: Option<String>,
+    /// Where measurements come from, if there is such a place.
+    pub source: Option<Source>,
     /// What to judge.
     pub indicators: Vec<Indicator>,
     /// How members report what they run.
@@ -41,16 +41,54 @@ pub struct Sampling {
     pub optimized: BTreeSet<String>,
 }
 
+impl Sampling {
+    /// Age from which a sample counts as missing, of a source that keeps samples.
+    #[must_use]
+    pub fn stale_after(&self) -> Option<Duration> {
+        match &self.source {
+            Some(Source::Connection(connection)) => {
+                Some(connection.spec.as_ref().map_or(Duration::ZERO, |spec| spec.stale_after.get()))
+            }
+            Some(Source::Pods { .. }) | None => None,
+        }
+    }
+}
+
+/// Where measurements come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// The members' own endpoints.
+    Pods {
+        /// Path of the endpoint.
+        path: String,
+    },
+    /// A server that scrapes the members.
+    Connection(Box<Connection>),
+}
+
+/// A Connection, for the rollouts of one namespace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connection {
+    /// Its name.
+    pub name: String,
+    /// Namespace of the members.
+    pub namespace: String,
+    /// What it says, or why it cannot be used, as a sentence.
+    pub spec: Result<ConnectionSpec, String>,
+}
+
 /// One member's metrics endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The member.
     pub member: String,
+    /// Name of its pod.
+    pub name: String,
     /// UID of its pod.
     pub pod: String,
-    /// Address of its pod.
+    /// Address of its pod, for a source that asks the pods.
     pub ip: String,
-    /// Port of its metrics.
+    /// Port of its metrics, for the same.
     pub port: u16,
 }
 
@@ -68,9 +106,7 @@ pub fn needs(rollout: &OptimizationRollout, seen: &Observation) -> Option<Sampli
         }
     };
     let metrics = rollout.spec.metrics.as_ref();
-    let endpoint = metrics.map(|metrics| match &metrics.source {
-        Source::Pods(source) => source.path.clone(),
-    });
+    let source = metrics.map(|metrics| source(&pass, &metrics.source));
     let optimized: BTreeSet<String> = pass
         .roster
         .standings
@@ -84,16 +120,31 @@ pub fn needs(rollout: &OptimizationRollout, seen: &Observation) -> Option<Sampli
         covered,
         counting: pass.awaited().is_empty() && pass.is_stamped(),
         interval: metrics.map_or(DEFAULT_INTERVAL, |metrics| metrics.interval.get()),
-        targets: if endpoint.is_some() { targets(&pass) } else { Vec::new() },
-        endpoint,
+        targets: source.as_ref().map_or_else(Vec::new, |source| targets(&pass, source)),
+        source,
         indicators: rollout.spec.indicators.clone(),
         acknowledgement: rollout.spec.fleet.acknowledgement.clone(),
         optimized,
     })
 }
 
+fn source(pass: &Pass<'_>, source: &metrics::Source) -> Source {
+    match source {
+        metrics::Source::Pods(source) => Source::Pods { path: source.path.clone() },
+        metrics::Source::Connection(name) => Source::Connection(Box::new(Connection {
+            name: name.clone(),
+            namespace: pass.rollout.metadata.namespace.clone().unwrap_or_default(),
+            spec: match &pass.seen.connection {
+                Some(Ok(spec)) => Ok(spec.clone()),
+                Some(Err(problem)) => Err(problem.message.clone()),
+                None => Err(format!("Connection {name} has not been read")),
+            },
+        })),
+    }
+}
+
 /// Members that go back are asked as well: they have to acknowledge it.
-fn targets(pass: &Pass<'_>) -> Vec<Target> {
+fn targets(pass: &Pass<'_>, source: &Source) -> Vec<Target> {
     let (mut optimized, mut others) = (0, 0);
     let mut targets = Vec::new();
     for standing in &pass.roster.standings {
@@ -104,12 +155,18 @@ fn targets(pass: &Pass<'_>) -> Vec<Target> {
             None => continue,
         };
         let pod = &standing.member.pod;
-        let (Some(ip), Some(port)) = (&pod.ip, pod.metrics_port) else { continue };
+        let asks_pods = matches!(source, Source::Pods { .. });
+        let (ip, port) = match (&pod.ip, pod.metrics_port) {
+            (Some(ip), Some(port)) => (ip.clone(), port),
+            _ if asks_pods => continue,
+            _ => (String::new(), 0),
+        };
         if *count == MOST_PER_COHORT {
             continue;
         }
         *count += 1;
-        targets.push(Target { member: standing.member.name.clone(), pod: pod.uid.clone(), ip: ip.clone(), port });
+        let member = standing.member.name.clone();
+        targets.push(Target { member, name: pod.name.clone(), pod: pod.uid.clone(), ip, port });
     }
     targets
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{reason::Reason, status::IndicatorStatus};
+use api::{ConnectionSpec, reason::Reason, status::IndicatorStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,8 @@ pub struct Observation {
     pub services: Vec<Service>,
     /// Other rollouts that name members of this fleet.
     pub neighbours: Vec<Neighbour>,
+    /// The Connection that the rollout measures by, or why it cannot be used; `None` where it names none.
+    pub connection: Option<Result<ConnectionSpec, Problem>>,
     /// What was measured; `None` before the first look.
     pub measurements: Option<Measurements>,
     /// What could not be read or may not be used, each a reason to stop before anything is touched.

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use jiff::Timestamp;
+
 /// One sample of one series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
@@ -11,6 +13,8 @@ pub struct Series {
     pub labels: Vec<(String, String)>,
     /// Its value; may be NaN or infinite.
     pub value: f64,
+    /// When it was taken, where a source keeps samples; `None`: at the look.
+    pub taken: Option<Timestamp>,
 }
 
 impl Series {

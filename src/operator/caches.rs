@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-use cluster::observe::{Namespace, SERVICE_NAME_LABEL, pod, shard};
+use api::Connection;
+use cluster::observe::{Namespace, SERVICE_NAME_LABEL, connection, pod, shard};
 use futures::{Stream, StreamExt, channel::mpsc::UnboundedSender};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Node, Pod, Service},
@@ -10,7 +11,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    core::{PartialObjectMeta, Selector, SelectorExt},
+    core::{DeserializeGuard, PartialObjectMeta, Selector, SelectorExt},
 };
 use kube_runtime::{
     WatchStreamExt,
@@ -53,6 +54,26 @@ pub fn nodes(
         node.metadata.annotations = None;
     };
     watch(Api::all(client.clone()), "", prune, |_| {}, synchronization, tasks)
+}
+
+/// Watches all Connections.
+pub fn connections(
+    client: &Client,
+    rollouts: &Store<Guarded>,
+    wake: &Wake,
+    synchronization: &Synchronization,
+    tasks: &mut JoinSet<()>,
+) -> Store<DeserializeGuard<Connection>> {
+    let (rollouts, wake) = (rollouts.clone(), wake.clone());
+    let changed = move |connection: &DeserializeGuard<Connection>| {
+        for guard in rollouts.state() {
+            let Ok(rollout) = &guard.0 else { continue };
+            if connection::name(rollout) == Some(&connection.name_any()) {
+                let _ = wake.unbounded_send(ObjectRef::from_obj(&*guard));
+            }
+        }
+    };
+    watch(Api::all(client.clone()), "", |_| {}, changed, synchronization, tasks)
 }
 
 /// Watches everything that matters in one namespace.

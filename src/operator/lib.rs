@@ -5,7 +5,11 @@
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
-use cluster::{execute::Writer, metrics::Scraper, observe::World};
+use cluster::{
+    execute::Writer,
+    metrics::{MetricsSource, Scraper, each::EachMember},
+    observe::World,
+};
 use futures::{StreamExt, channel::mpsc};
 use jiff::Timestamp;
 use kube::Client;
@@ -38,6 +42,8 @@ pub struct Dependencies {
     pub client: Client,
     /// Reads the members' metrics.
     pub scraper: Arc<dyn Scraper>,
+    /// Asks the servers that Connections name.
+    pub connections: Arc<dyn MetricsSource>,
     /// The wall clock.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Name of this replica, unique among them.
@@ -57,7 +63,9 @@ pub struct Dependencies {
 /// # Errors
 /// When a watch ends for good, which only a defect can cause; the process should end and be started again.
 pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> + Send) -> Result<(), String> {
-    let Dependencies { client, scraper, clock, replica, namespace, namespaces, standby, telemetry } = dependencies;
+    let Dependencies { client, scraper, connections, clock, replica, namespace, namespaces, standby, telemetry } =
+        dependencies;
+    let sources = sampler::Sources { members: Arc::new(EachMember::new(scraper)), connections };
     let (wake, woken) = mpsc::unbounded();
     let mut tasks = JoinSet::new();
     let synchronization = synchronization::Synchronization::default();
@@ -72,11 +80,16 @@ pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> 
         .collect();
     let leadership = election::Leadership::new(Instant::now());
     let context = Arc::new(Context {
+        world: World {
+            connections: caches::connections(&client, &rollouts, &wake, &synchronization, &mut tasks),
+            rollouts: rollouts.clone(),
+            nodes,
+        },
         synchronization,
-        world: World { rollouts: rollouts.clone(), nodes },
         namespaces,
         writer: Writer::new(client.clone()),
-        samplers: sampler::Samplers::new(scraper, clock.clone(), wake.clone(), telemetry.clone()),
+        samplers: sampler::Samplers::new(sources.clone(), clock.clone(), wake.clone(), telemetry.clone()),
+        sources,
         memory: memory::Memory::default(),
         leadership: leadership.clone(),
         client: client.clone(),

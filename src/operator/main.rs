@@ -3,7 +3,10 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Parser;
-use cluster::metrics::pods::PodScraper;
+use cluster::metrics::{
+    pods::PodScraper,
+    prometheus::{Prometheus, resolver::System},
+};
 use kube::{Client, Config};
 use operator::{
     Dependencies,
@@ -53,10 +56,14 @@ async fn run(options: Options) -> Result<(), String> {
     let served = tokio::spawn(server::serve(listener, telemetry.clone(), async {
         let _ = stopped.await;
     }));
+    let clock: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync> = Arc::new(jiff::Timestamp::now);
+    let lookup = Arc::new(System::default());
+    let connections = Prometheus::new(client.clone(), &options.pod_namespace, lookup, clock.clone());
     let dependencies = Dependencies {
         client,
         scraper: Arc::new(PodScraper::new()?),
-        clock: Arc::new(jiff::Timestamp::now),
+        connections: Arc::new(connections),
+        clock,
         replica: options.pod_name,
         namespace: options.pod_namespace,
         namespaces: options.namespaces,

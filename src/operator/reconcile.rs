@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use api::{OptimizationRollout, reason::Reason};
 use cluster::{
     execute::{WriteError, Writer},
-    observe::{Namespace, World},
+    observe::{Namespace, World, connection},
 };
 use domain::{
     decide::decide,
-    needs::needs,
+    needs::{Connection, needs},
     observation::{Observation, Problem},
     plan::Plan,
+    run::{plan_id, run_id},
 };
 use jiff::Timestamp;
 use kube::{Client, ResourceExt, core::DeserializeGuard};
@@ -19,8 +20,13 @@ use kube_runtime::{controller::Action, reflector::ObjectRef};
 use tokio::time::Instant;
 
 use crate::{
-    election::Leadership, memory::Memory, options::Standby, sampler::Samplers, standby,
-    synchronization::Synchronization, telemetry::Telemetry,
+    election::Leadership,
+    memory::Memory,
+    options::Standby,
+    sampler::{Samplers, Sources},
+    standby,
+    synchronization::Synchronization,
+    telemetry::Telemetry,
 };
 
 /// A rollout that may not parse: one malformed object must not blind us for all others.
@@ -60,6 +66,8 @@ pub struct Context {
     pub writer: Writer,
     /// The looks.
     pub samplers: Samplers,
+    /// Who can be asked for measurements.
+    pub sources: Sources,
     /// Between passes.
     pub memory: Memory,
     /// Whether this replica may advance.
@@ -99,6 +107,21 @@ impl Context {
         let mut seen = self.world.observe(namespace, rollout, now, measurements, report_due);
         seen.problems.extend(self.memory.problem(key));
         seen
+    }
+
+    /// Asks whether a Connection can be used, while its rollout has not started.
+    async fn check_connection(&self, key: &Key, rollout: &OptimizationRollout, seen: &mut Observation) {
+        let (Some(name), Some(Ok(spec))) = (connection::name(rollout), &seen.connection) else { return };
+        let wanted = run_id(&plan_id(rollout), rollout.spec.attempt);
+        let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
+        if run.is_some_and(|run| run.id == wanted) {
+            return;
+        }
+        let connection = Connection { name: name.to_owned(), namespace: key.namespace.clone(), spec: Ok(spec.clone()) };
+        let checked = self.sources.connections.check(&connection);
+        if let Ok(Some(problem)) = tokio::time::timeout(cluster::execute::DEADLINE, checked).await {
+            seen.connection = Some(Err(problem));
+        }
     }
 
     /// Executes a plan in its order; says when to look again.
@@ -187,7 +210,8 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
     };
     context.synchronization.complete().await;
     let key = Key { namespace: rollout.namespace().unwrap_or_default(), name: rollout.name_any() };
-    let seen = context.observe(&key, rollout);
+    let mut seen = context.observe(&key, rollout);
+    context.check_connection(&key, rollout, &mut seen).await;
     let leads = context.leadership.may_advance();
     let sampling = if leads || context.standby == Standby::Observe { needs(rollout, &seen) } else { None };
     let runs = sampling.is_some();

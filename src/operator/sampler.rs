@@ -3,16 +3,15 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use cluster::metrics::Scraper;
+use cluster::metrics::{Answer, MetricsSource, Question};
 use domain::{
-    analysis::{History, Look, Scrape},
-    needs::{Sampling, Target},
+    analysis::{History, Look},
+    needs::{Sampling, Source},
     observation::Measurements,
 };
-use futures::{StreamExt, channel::mpsc::UnboundedSender, stream};
+use futures::channel::mpsc::UnboundedSender;
 use jiff::Timestamp;
 use kube_runtime::reflector::ObjectRef;
 use tokio::{
@@ -26,18 +25,28 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// Members that are asked at once.
-const CONCURRENT_SCRAPES: usize = 200;
-/// Share of the interval after which a look is judged without the members that have not answered.
-const PATIENCE: f64 = 0.4;
-/// Bounds of that time.
-const LEAST_PATIENCE: Duration = Duration::from_millis(200);
-const MOST_PATIENCE: Duration = Duration::from_millis(900);
+/// Who can be asked.
+#[derive(Clone)]
+pub struct Sources {
+    /// The members themselves.
+    pub members: Arc<dyn MetricsSource>,
+    /// The servers that Connections name.
+    pub connections: Arc<dyn MetricsSource>,
+}
+
+impl Sources {
+    fn of(&self, source: &Source) -> &dyn MetricsSource {
+        match source {
+            Source::Pods { .. } => &*self.members,
+            Source::Connection(_) => &*self.connections,
+        }
+    }
+}
 
 /// The samplers of all rollouts that run.
 pub struct Samplers {
     tasks: Mutex<HashMap<Key, Task>>,
-    scraper: Arc<dyn Scraper>,
+    sources: Sources,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     wake: UnboundedSender<ObjectRef<Guarded>>,
     telemetry: Arc<Telemetry>,
@@ -58,12 +67,12 @@ impl Drop for Task {
 impl Samplers {
     /// No samplers yet.
     pub fn new(
-        scraper: Arc<dyn Scraper>,
+        sources: Sources,
         clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
         wake: UnboundedSender<ObjectRef<Guarded>>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        Self { tasks: Mutex::default(), scraper, clock, wake, telemetry }
+        Self { tasks: Mutex::default(), sources, clock, wake, telemetry }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Task>> {
@@ -97,7 +106,7 @@ impl Samplers {
         let measurements = Arc::new(Mutex::new(Measurements::default()));
         let (sender, receiver) = watch::channel(sampling);
         let sampler = Sampler {
-            scraper: self.scraper.clone(),
+            sources: self.sources.clone(),
             clock: self.clock.clone(),
             wake: self.wake.clone(),
             telemetry: self.telemetry.clone(),
@@ -115,7 +124,7 @@ impl Samplers {
 }
 
 struct Sampler {
-    scraper: Arc<dyn Scraper>,
+    sources: Sources,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     wake: UnboundedSender<ObjectRef<Guarded>>,
     telemetry: Arc<Telemetry>,
@@ -147,8 +156,8 @@ impl Sampler {
                     self.publish(&history);
                 }
                 _ = ticks.tick() => {
-                    let scrapes = self.scrape(&sampling, &history).await;
-                    history.look(Look { at: start.elapsed(), now: (self.clock)(), scrapes });
+                    let Answer { scrapes, trouble } = self.ask(&sampling, &history).await;
+                    history.look(Look { at: start.elapsed(), now: (self.clock)(), scrapes, trouble });
                     self.publish(&history);
                     let _ = self.wake.unbounded_send(self.object.clone());
                 }
@@ -156,26 +165,25 @@ impl Sampler {
         }
     }
 
-    async fn scrape(&self, sampling: &Sampling, history: &History) -> Vec<Scrape> {
-        let Some(path) = &sampling.endpoint else { return Vec::new() };
-        let wanted: Vec<String> = history.wanted().into_iter().map(str::to_owned).collect();
-        let patience = sampling.interval.mul_f64(PATIENCE).clamp(LEAST_PATIENCE, MOST_PATIENCE);
-        let scrapes: Vec<_> =
-            sampling.targets.iter().map(|target| self.scrape_member(target, path, &wanted, patience)).collect();
-        stream::iter(scrapes).buffer_unordered(CONCURRENT_SCRAPES).collect().await
-    }
-
-    async fn scrape_member(&self, target: &Target, path: &str, wanted: &[String], patience: Duration) -> Scrape {
-        let series = match tokio::time::timeout(patience, self.scraper.scrape(target, path, wanted)).await {
-            Ok(Ok(series)) => Some(series),
-            Ok(Err(error)) => {
-                tracing::debug!(rollout = %self.object, %error, "no measurement");
-                None
-            }
-            Err(_) => None,
+    async fn ask(&self, sampling: &Sampling, history: &History) -> Answer {
+        let Some(source) = &sampling.source else { return Answer::default() };
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let (wanted, expressions) = (owned(history.wanted()), owned(history.expressions()));
+        let question = Question {
+            source,
+            targets: &sampling.targets,
+            wanted: &wanted,
+            expressions: &expressions,
+            interval: sampling.interval,
         };
-        self.telemetry.scraped(series.is_some());
-        Scrape { member: target.member.clone(), pod: target.pod.clone(), series }
+        let answer = self.sources.of(source).look(question).await;
+        if let Some(trouble) = &answer.trouble {
+            tracing::debug!(rollout = %self.object, trouble, "no measurement");
+        }
+        for scrape in &answer.scrapes {
+            self.telemetry.scraped(scrape.series.is_some());
+        }
+        answer
     }
 
     fn publish(&self, history: &History) {

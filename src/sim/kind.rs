@@ -35,6 +35,7 @@ const KINDS: &[Kind] = &[
     kind("events.k8s.io", "v1", "events", "Event"),
     kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
     kind("coordination.k8s.io", "v1", "leases", "Lease"),
+    Kind { custom: true, namespaced: false, ..kind("optimization.qudag.io", "v1alpha1", "connections", "Connection") },
     Kind {
         has_status: true,
         custom: true,

@@ -29,6 +29,7 @@ fn operator(server: &ApiServer) -> Dependencies {
     Dependencies {
         client: server.client_as("operator"),
         scraper: Arc::new(Silent),
+        connections: Arc::new(::cluster::metrics::each::EachMember::new(Arc::new(Silent))),
         clock: Arc::new(move || clock.now()),
         replica: "operator".to_owned(),
         namespace: "optimization-operator".to_owned(),

@@ -68,6 +68,7 @@ impl PodScraper {
                     .map(|(name, value)| (name.into_owned(), value.into_owned()))
                     .collect(),
                 value: series.value,
+                taken: None,
             });
         })
         .map_err(|error| format!("{} exposes metrics that do not parse at {url}: {error}", target.member))?;

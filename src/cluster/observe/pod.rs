@@ -35,8 +35,9 @@ pub fn read(pod: &Pod, member: &str, spec: &OptimizationRolloutSpec) -> observat
     let status = pod.status.clone().unwrap_or_default();
     let containers = status.container_statuses.unwrap_or_default();
     let annotation = |name: &str| pod.annotations().get(name).map(String::as_str);
-    let port = spec.metrics.as_ref().map(|metrics| match &metrics.source {
-        Source::Pods(source) => source.port.as_str(),
+    let port = spec.metrics.as_ref().and_then(|metrics| match &metrics.source {
+        Source::Pods(source) => Some(source.port.as_str()),
+        Source::Connection(_) => None,
     });
     let ready = status.conditions.unwrap_or_default().into_iter().find(|condition| condition.type_ == "Ready");
     let is_ready = ready.as_ref().is_some_and(|ready| ready.status == "True");

@@ -28,7 +28,10 @@ pub async fn take(client: &Client, namespace: &str) -> kube::Result<(World, Name
         list(Api::namespaced(client.clone(), namespace)),
         list(Api::namespaced(client.clone(), namespace)),
     )?;
-    Ok((World { rollouts, nodes }, Namespace { pods, services, config_maps, endpoint_slices }))
+    Ok((
+        World { rollouts, nodes, connections: reflector::store().0 },
+        Namespace { pods, services, config_maps, endpoint_slices },
+    ))
 }
 
 async fn list<K>(api: Api<K>) -> kube::Result<Store<K>>

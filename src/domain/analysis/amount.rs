@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::query::Query;
 use crate::{
     run::stable_hash,
@@ -45,6 +47,8 @@ pub enum Gap {
     NotFinite,
     /// A gauge with several series.
     Several,
+    /// The newest sample is too old, or gone.
+    Stale,
 }
 
 impl Gap {
@@ -57,6 +61,7 @@ impl Gap {
             Self::Absent => "the series is not exposed; check its name, and let counters start at 0",
             Self::NotFinite => "the value is not a finite number",
             Self::Several => "several series match; add a matcher that leaves one",
+            Self::Stale => "no new sample for longer than the Connection's staleAfter",
         }
     }
 }
@@ -112,8 +117,10 @@ pub fn read(query: &Query, scrape: &[Series]) -> Result<Raw, Gap> {
             Raw::Mean(present(found(sum)?)?, present(found(count)?)?)
         }
         Query::Rate(counter) | Query::Event(counter) => Raw::Count(present(found(counter)?)?),
-        Query::Gauge(gauge) | Query::Growth(gauge) => {
-            let mut matching = scrape.iter().filter(|series| gauge.matches(series));
+        Query::Gauge(gauge) | Query::Growth(gauge) | Query::Promql(gauge) => {
+            // Of a series that has ended since, the last sample is still there.
+            let newest = newest(query, scrape);
+            let mut matching = scrape.iter().filter(|series| gauge.matches(series) && series.taken == newest);
             let level = matching.next().ok_or(Gap::Absent)?.value;
             match matching.next() {
                 Some(_) => return Err(Gap::Several),
@@ -122,6 +129,14 @@ pub fn read(query: &Query, scrape: &[Series]) -> Result<Raw, Gap> {
             }
         }
     })
+}
+
+/// When the newest sample for a query was taken; `None` where there is none, or the source keeps none.
+#[must_use]
+pub fn newest(query: &Query, scrape: &[Series]) -> Option<Timestamp> {
+    let selectors = query.selectors();
+    let matches = |series: &&Series| selectors.iter().any(|selector| selector.matches(series));
+    scrape.iter().filter(matches).filter_map(|series| series.taken).max()
 }
 
 fn counters(selector: &Selector, scrape: &[Series]) -> Result<Counters, Gap> {

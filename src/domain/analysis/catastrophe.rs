@@ -22,31 +22,36 @@ pub struct Sample<'a> {
     pub member: &'a str,
     /// Errors and requests.
     pub amount: &'a Amount,
+    /// Those of the baseline at that time.
+    pub baseline: &'a Amount,
     /// Time since the member was switched.
     pub since_switch: Duration,
 }
 
-/// The bad members, worst first, when there are enough of them and the baseline is healthy; otherwise none.
+/// The bad members and their ratios, worst first, when there are enough of them and the baseline is healthy; otherwise
+/// none.
 #[must_use]
-pub fn bad_members<'a>(limit: f64, optimized: &[Sample<'a>], baseline: &Amount) -> Vec<(&'a str, f64)> {
+pub fn bad_members<'a, 'b>(limit: f64, optimized: &'b [Sample<'a>]) -> Vec<(&'b Sample<'a>, f64)> {
     let threshold = MIN_RATIO.max(10.0 * limit);
-    let mut bad: Vec<(&str, f64, Duration)> = optimized
+    let healthy = |baseline: &Amount| {
+        baseline.whole >= MIN_REQUESTS && baseline.part / baseline.whole <= limit.max(threshold / 5.0)
+    };
+    let mut bad: Vec<(&Sample<'_>, f64)> = optimized
         .iter()
         .filter(|sample| sample.amount.whole >= MIN_REQUESTS && sample.amount.part >= MIN_ERRORS)
-        .map(|sample| (sample.member, sample.amount.part / sample.amount.whole, sample.since_switch))
-        .filter(|(_, ratio, _)| *ratio >= threshold)
+        .map(|sample| (sample, sample.amount.part / sample.amount.whole))
+        .filter(|(sample, ratio)| *ratio >= threshold && healthy(sample.baseline))
         .collect();
-    let needed = if optimized.len() <= 2 || bad.iter().any(|(_, _, since)| *since <= AFTER_SWITCH) {
+    let needed = if optimized.len() <= 2 || bad.iter().any(|(sample, _)| sample.since_switch <= AFTER_SWITCH) {
         1
     } else {
         optimized.len().div_ceil(10).max(2)
     };
-    let healthy = baseline.whole >= MIN_REQUESTS && baseline.part / baseline.whole <= limit.max(threshold / 5.0);
-    if bad.len() < needed || !healthy {
+    if bad.len() < needed {
         return Vec::new();
     }
     bad.sort_by(|a, b| b.1.total_cmp(&a.1));
-    bad.into_iter().map(|(member, ratio, _)| (member, ratio)).collect()
+    bad
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub fn pool(query: &Query, windows: &[Result<Windowed, Gap>]) -> Pooled {
         }
         Query::Histogram { quantile: Some(share), .. } => (quantile(*share, &total.buckets), Some(total.whole)),
         Query::Rate(_) => (divided(total.part, seconds), None),
-        Query::Gauge(_) => (divided(total.part, members), None),
+        Query::Gauge(_) | Query::Promql(_) => (divided(total.part, members), None),
         Query::Event(_) => ((!known.is_empty()).then_some(total.part), None),
         Query::Growth(_) => {
             let slopes: Vec<f64> = known
@@ -133,7 +133,12 @@ pub fn written(indicator: &Indicator, value: f64) -> String {
     }
     match indicator.metric {
         Metric::Ratio(_) => format!("{:.2}%", value * 100.0),
-        Metric::Histogram(_) | Metric::Rate(_) | Metric::Gauge(_) | Metric::Growth(_) | Metric::Event(_) => {
+        Metric::Histogram(_)
+        | Metric::Rate(_)
+        | Metric::Gauge(_)
+        | Metric::Growth(_)
+        | Metric::Event(_)
+        | Metric::Promql(_) => {
             let text = format!("{value:.4}");
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         }

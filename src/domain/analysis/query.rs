@@ -33,6 +33,14 @@ pub enum Query {
     Growth(Selector),
     /// Growth of a counter.
     Event(Selector),
+    /// What a query returns, as a level; its series are named by [`expression_name`].
+    Promql(Selector),
+}
+
+/// The name that a source gives the series which a query of the user's returns. No metric has such a name.
+#[must_use]
+pub fn expression_name(query: &str) -> String {
+    format!("promql {query}")
 }
 
 impl Query {
@@ -59,19 +67,33 @@ impl Query {
             Metric::Gauge(gauge) => Self::Gauge(gauge.gauge.parse()?),
             Metric::Growth(gauge) => Self::Growth(gauge.gauge.parse()?),
             Metric::Event(counter) => Self::Event(counter.counter.parse()?),
+            Metric::Promql(metric) => {
+                Self::Promql(Selector { name: expression_name(&metric.query), labels: Vec::new() })
+            }
         })
+    }
+
+    /// What has to be read.
+    #[must_use]
+    pub fn selectors(&self) -> Vec<&Selector> {
+        match self {
+            Self::Ratio { numerator, denominator } => vec![numerator, denominator],
+            Self::Histogram { buckets, quantile: Some(_), .. } => vec![buckets],
+            Self::Histogram { sum, count, quantile: None, .. } => vec![sum, count],
+            Self::Rate(selector)
+            | Self::Gauge(selector)
+            | Self::Growth(selector)
+            | Self::Event(selector)
+            | Self::Promql(selector) => vec![selector],
+        }
     }
 
     /// Names of all metrics that must be read.
     pub fn names(&self) -> Vec<&str> {
-        match self {
-            Self::Ratio { numerator, denominator } => vec![&numerator.name, &denominator.name],
-            Self::Histogram { buckets, quantile: Some(_), .. } => vec![&buckets.name],
-            Self::Histogram { sum, count, quantile: None, .. } => vec![&sum.name, &count.name],
-            Self::Rate(selector) | Self::Gauge(selector) | Self::Growth(selector) | Self::Event(selector) => {
-                vec![&selector.name]
-            }
+        if matches!(self, Self::Promql(_)) {
+            return Vec::new();
         }
+        self.selectors().into_iter().map(|selector| selector.name.as_str()).collect()
     }
 }
 

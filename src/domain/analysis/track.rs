@@ -1,6 +1,8 @@
-//! One member's recent looks.
+//! One member's recent samples.
 
 use std::{collections::VecDeque, time::Duration};
+
+use jiff::Timestamp;
 
 use super::{
     amount::{self, Amount, Gap, Raw},
@@ -8,7 +10,8 @@ use super::{
 };
 use crate::series::Series;
 
-/// What one look had of one indicator.
+/// What one sample had of one indicator. Its time is that of the look, or, from a source that keeps samples, that of the
+/// sample since 1970: one scale for all members of a source.
 #[derive(Clone, Debug)]
 struct Step {
     at: Duration,
@@ -16,14 +19,29 @@ struct Step {
     amount: Result<Amount, Gap>,
 }
 
-/// One member's recent looks at one indicator.
+/// When a look is, and which samples count in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Monotonic time of the look.
+    pub at: Duration,
+    /// The wall clock.
+    pub now: Timestamp,
+    /// Age from which a sample that says when it was taken counts as missing.
+    pub stale_after: Duration,
+}
+
+/// One member's recent samples of one indicator.
 #[derive(Clone, Debug, Default)]
 pub struct Track {
     last: Option<(Duration, Raw)>,
     steps: VecDeque<Step>,
+    /// Why the latest look brought nothing.
+    gap: Option<Gap>,
+    /// A new sample came since this was last asked.
+    renewed: bool,
 }
 
-/// What a member's looks within a window amount to.
+/// What a member's samples within a window amount to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Windowed {
     /// The sum of the looks; a level is the latest one.
@@ -34,44 +52,117 @@ pub struct Windowed {
     pub first_level: Option<(f64, f64)>,
 }
 
+/// The time that a sample speaks of: from the one before it, excluded, to its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// When the sample before it was taken.
+    pub from: Duration,
+    /// When it was taken.
+    pub to: Duration,
+}
+
+/// The latest sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Latest<'a> {
+    /// What grew.
+    pub amount: &'a Amount,
+    /// Since when.
+    pub period: Period,
+}
+
 impl Track {
-    /// Takes a scrape, or the fact that there was none. Looks older than `keep` are forgotten.
-    pub fn take(&mut self, query: &Query, at: Duration, scrape: Option<&[Series]>, keep: Duration) {
-        let raw = scrape.ok_or(Gap::NoAnswer).and_then(|scrape| amount::read(query, scrape));
-        let (amount, span) = match (&raw, &self.last) {
-            (Err(gap), _) => (Err(*gap), Duration::ZERO),
-            (Ok(raw @ Raw::Level(_)), _) => (Ok(amount::growth(raw, raw)), Duration::ZERO),
-            (Ok(_), None) => (Err(Gap::First), Duration::ZERO),
-            (Ok(raw), Some((before_at, before))) => (Ok(amount::growth(before, raw)), at.saturating_sub(*before_at)),
-        };
-        if let Ok(raw) = raw {
-            self.last = Some((at, raw));
-        }
-        self.steps.push_back(Step { at, span, amount });
-        while self.steps.front().is_some_and(|step| step.at + keep < at) {
+    /// Takes a scrape, or the fact that there was none. A sample that was there before is no new one. Samples older than
+    /// `keep` are forgotten.
+    pub fn take(&mut self, query: &Query, moment: Moment, scrape: Option<&[Series]>, keep: Duration) {
+        let taken = scrape.and_then(|scrape| amount::newest(query, scrape));
+        self.gap = self.step(query, moment, scrape, taken).err();
+        let newest = self.steps.back().map_or(moment.at, |step| step.at);
+        while self.steps.front().is_some_and(|step| step.at + keep < newest) {
             self.steps.pop_front();
         }
     }
 
-    /// The latest look alone.
+    fn step(
+        &mut self,
+        query: &Query,
+        moment: Moment,
+        scrape: Option<&[Series]>,
+        taken: Option<Timestamp>,
+    ) -> Result<(), Gap> {
+        let sampled = |taken: Timestamp| Duration::try_from(taken.duration_since(Timestamp::UNIX_EPOCH));
+        let at = taken.map_or(moment.at, |taken| sampled(taken).unwrap_or_default());
+        let age = taken
+            .map_or(Duration::ZERO, |taken| Duration::try_from(moment.now.duration_since(taken)).unwrap_or_default());
+        if age > moment.stale_after {
+            return Err(Gap::Stale);
+        }
+        let raw = match amount::read(query, scrape.ok_or(Gap::NoAnswer)?) {
+            // A source that keeps samples forgets a series that has ended, and says no more of it.
+            Err(Gap::Absent) if moment.stale_after < Duration::MAX && self.last.is_some() => return Err(Gap::Stale),
+            raw => raw?,
+        };
+        let before = self.last.as_ref();
+        if taken.is_some() && before.is_some_and(|(before, _)| at <= *before) {
+            return Ok(());
+        }
+        let (amount, span) = match (&raw, before) {
+            (Raw::Level(_), _) => (Ok(amount::growth(&raw, &raw)), Duration::ZERO),
+            (_, None) => (Err(Gap::First), Duration::ZERO),
+            (_, Some((before_at, before))) => (Ok(amount::growth(before, &raw)), at.saturating_sub(*before_at)),
+        };
+        self.last = Some((at, raw));
+        self.steps.push_back(Step { at, span, amount });
+        self.renewed = true;
+        Ok(())
+    }
+
+    /// Whether a new sample came since it was last forgotten.
+    #[must_use]
+    pub const fn is_renewed(&self) -> bool {
+        self.renewed
+    }
+
+    /// Forgets that a new sample came.
+    pub const fn forget_renewal(&mut self) {
+        self.renewed = false;
+    }
+
+    /// The latest sample alone.
     ///
     /// # Errors
     /// Why it says nothing.
-    pub fn latest(&self) -> Result<&Amount, Gap> {
-        self.steps.back().map_or(Err(Gap::NoAnswer), |step| step.amount.as_ref().map_err(|gap| *gap))
+    pub fn latest(&self) -> Result<Latest<'_>, Gap> {
+        if let Some(gap) = self.gap {
+            return Err(gap);
+        }
+        let step = self.steps.back().ok_or(Gap::NoAnswer)?;
+        let period = Period { from: step.at.saturating_sub(step.span), to: step.at };
+        step.amount.as_ref().map(|amount| Latest { amount, period }).map_err(|gap| *gap)
     }
 
-    /// All looks of the last `window`.
+    /// What grew in the samples that cover a period, once they cover all of it. The same whenever it is asked.
+    #[must_use]
+    pub fn covering(&self, period: Period) -> Option<Amount> {
+        let newest = self.latest().ok()?.period.to;
+        let overlaps = |step: &&Step| step.at > period.from && step.at.saturating_sub(step.span) < period.to;
+        let mut sum = Amount::default();
+        for step in self.steps.iter().filter(overlaps) {
+            sum.add(step.amount.as_ref().ok()?);
+        }
+        (newest >= period.to).then_some(sum)
+    }
+
+    /// All samples of the last `window` before the newest one, which itself always counts.
     ///
     /// # Errors
     /// Why they say nothing: the latest look must have an answer, so that old data never counts as new.
-    pub fn window(&self, now: Duration, window: Duration) -> Result<Windowed, Gap> {
-        self.latest()?;
+    pub fn window(&self, window: Duration) -> Result<Windowed, Gap> {
+        let newest = self.latest()?.period.to;
         let mut sum = Windowed::default();
-        for step in self.steps.iter().filter(|step| step.at + window > now) {
+        for step in self.steps.iter().filter(|step| step.at == newest || step.at + window > newest) {
             let Ok(amount) = &step.amount else { continue };
             if step.span.is_zero() {
-                sum.first_level.get_or_insert((amount.part, now.saturating_sub(step.at).as_secs_f64()));
+                sum.first_level.get_or_insert((amount.part, newest.saturating_sub(step.at).as_secs_f64()));
                 sum.amount = amount.clone();
             } else {
                 sum.amount.add(amount);
@@ -81,3 +172,6 @@ impl Track {
         Ok(sum)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use api::{
     fleet::{Delivery, Rendered},
     indicator::Mode,
+    metrics::{Metrics, Source},
     names::MEMBERS_KEY,
     optimization::Optimization,
     reason::Reason,
@@ -93,14 +94,22 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
         return Some(Problem::new(Reason::NotMounted, message));
     }
     if let Some(metrics) = &pass.spec.metrics {
-        let api::metrics::Source::Pods(source) = &metrics.source;
-        if let Some(names) = without(&|member| member.pod.metrics_port.is_none()) {
-            let message = format!(
-                "pods {names} declare no container port named {}; name it in the pod template or change \
-                 spec.metrics.source.pods.port",
-                source.port
-            );
-            return Some(Problem::new(Reason::NoMetricsPort, message));
+        match &metrics.source {
+            Source::Pods(source) => {
+                if let Some(names) = without(&|member| member.pod.metrics_port.is_none()) {
+                    let message = format!(
+                        "pods {names} declare no container port named {}; name it in the pod template or change \
+                         spec.metrics.source.pods.port",
+                        source.port
+                    );
+                    return Some(Problem::new(Reason::NoMetricsPort, message));
+                }
+            }
+            Source::Connection(name) => {
+                if let Some(problem) = connection(pass, name, metrics) {
+                    return Some(problem);
+                }
+            }
         }
     }
     if let Some(names) = without(&|member| {
@@ -132,6 +141,25 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
         return Some(Problem::new(Reason::FleetTooSmall, message));
     }
     None
+}
+
+/// What is wrong with the Connection, before a run starts. Later it is a silence of measurements.
+fn connection(pass: &Pass<'_>, name: &str, metrics: &Metrics) -> Option<Problem> {
+    if pass.phase != Phase::Idle && (pass.phase != Phase::Settled || pass.is_wanted()) {
+        return None;
+    }
+    let spec = match pass.seen.connection.as_ref()? {
+        Ok(spec) => spec,
+        Err(problem) => return Some(problem.clone()),
+    };
+    let (deadline, stale_after) = (metrics.silence.deadline, spec.stale_after);
+    (deadline < stale_after).then(|| {
+        let message = format!(
+            "spec.metrics.silence.deadline {deadline} is shorter than staleAfter {stale_after} of Connection {name}: two \
+             good samples may be that far apart; raise the deadline"
+        );
+        Problem::new(Reason::InvalidSpec, message)
+    })
 }
 
 /// Whether every member runs the optimized values without us.

@@ -35,6 +35,7 @@ fn anything_else_is_refused_with_an_example(#[case] text: &str) {
 fn a_selector_means_the_series_that_have_all_its_labels() {
     let selector: Selector = r#"requests_total{code="500"}"#.parse().unwrap();
     let series = |name: &str, labels: &[(&str, &str)]| Series {
+        taken: None,
         name: name.to_owned(),
         labels: labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect(),
         value: 1.0,

@@ -36,7 +36,13 @@ async fn endpoint(answer: Answer) -> (Target, Arc<AtomicUsize>) {
             tokio::spawn(speak(stream, answer.clone()));
         }
     });
-    let target = Target { member: "node-0".to_owned(), pod: "uid".to_owned(), ip: "127.0.0.1".to_owned(), port };
+    let target = Target {
+        member: "node-0".to_owned(),
+        name: "node-0".to_owned(),
+        pod: "uid".to_owned(),
+        ip: "127.0.0.1".to_owned(),
+        port,
+    };
     (target, asked)
 }
 
@@ -103,7 +109,12 @@ async fn an_endpoint_that_does_not_answer_in_full_is_told_in_a_sentence_and_in_t
 
 #[tokio::test]
 async fn a_pod_without_a_valid_address_is_not_asked() {
-    let target =
-        Target { member: "node-0".to_owned(), pod: "uid".to_owned(), ip: "metadata.internal".to_owned(), port: 80 };
+    let target = Target {
+        member: "node-0".to_owned(),
+        name: "node-0".to_owned(),
+        pod: "uid".to_owned(),
+        ip: "metadata.internal".to_owned(),
+        port: 80,
+    };
     assert_eq!(scrape(&target).await.unwrap_err(), "node-0 has no valid address");
 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn series(name: &str, labels: &[(&str, &str)], value: f64) -> Series {
     let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Series { name: name.to_owned(), labels, value }
+    Series { name: name.to_owned(), labels, value, taken: None }
 }
 
 fn rate() -> Query {

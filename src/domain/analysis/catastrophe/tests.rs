@@ -15,10 +15,11 @@ fn found(bad: usize, all: usize, since: u64, baseline: Amount) -> usize {
         .map(|index| Sample {
             member: "m",
             amount: if index < bad { &sick } else { &well },
+            baseline: &baseline,
             since_switch: Duration::from_secs(since),
         })
         .collect();
-    bad_members(LIMIT, &samples, &baseline).len()
+    bad_members(LIMIT, &samples).len()
 }
 
 #[rstest]
@@ -57,19 +58,16 @@ fn one_sample_has_to_be_beyond_doubt(
     #[case] limit: f64,
     #[case] expected: bool,
 ) {
-    let sample = amount(requests, errors);
-    let samples = [Sample { member: "m", amount: &sample, since_switch: Duration::ZERO }];
-    assert_eq!(!bad_members(limit, &samples, &amount(1000.0, 0.0)).is_empty(), expected);
+    let (sample, baseline) = (amount(requests, errors), amount(1000.0, 0.0));
+    let samples = [Sample { member: "m", amount: &sample, baseline: &baseline, since_switch: Duration::ZERO }];
+    assert_eq!(!bad_members(limit, &samples).is_empty(), expected);
 }
 
 #[test]
 fn the_worst_member_comes_first() {
-    let (bad, worse) = (amount(100.0, 40.0), amount(100.0, 90.0));
-    let samples = [
-        Sample { member: "bad", amount: &bad, since_switch: Duration::ZERO },
-        Sample { member: "worse", amount: &worse, since_switch: Duration::ZERO },
-    ];
-    let names: Vec<&str> =
-        bad_members(LIMIT, &samples, &amount(100.0, 0.0)).into_iter().map(|(member, _)| member).collect();
+    let (bad, worse, baseline) = (amount(100.0, 40.0), amount(100.0, 90.0), amount(100.0, 0.0));
+    let sample = |member, amount| Sample { member, amount, baseline: &baseline, since_switch: Duration::ZERO };
+    let samples = [sample("bad", &bad), sample("worse", &worse)];
+    let names: Vec<&str> = bad_members(LIMIT, &samples).into_iter().map(|(sample, _)| sample.member).collect();
     assert_eq!(names, ["worse", "bad"]);
 }

@@ -123,6 +123,7 @@ impl Members {
         process.requests += requests;
         process.errors += requests * share;
         let series = |name: &str, labels: &[(&str, &str)], value| Series {
+            taken: None,
             name: name.to_owned(),
             labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             value,

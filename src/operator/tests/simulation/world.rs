@@ -16,6 +16,7 @@ use tokio::{
 use crate::{
     laws,
     members::{Files, Members},
+    prometheus::Prometheus,
 };
 
 pub const NAMESPACE: &str = "qudag";
@@ -28,6 +29,7 @@ pub struct World {
     pub server: ApiServer,
     pub fleet: Fleet,
     pub members: Arc<Members>,
+    pub prometheus: Arc<Prometheus>,
 }
 
 /// A replica of the operator that runs.
@@ -49,7 +51,13 @@ impl World {
         let server = ApiServer::new();
         let fleet = Fleet::start(&server, FleetSpec::default());
         let files = Files { fleet: fleet.clone(), name: "{member}.toml", only_at_start };
-        Self { server, fleet, members: Arc::new(Members::new(files)) }
+        Self::with(server, fleet, Members::new(files))
+    }
+
+    fn with(server: ApiServer, fleet: Fleet, members: Members) -> Self {
+        let members = Arc::new(members);
+        let prometheus = Arc::new(Prometheus::new(members.clone(), server.clock()));
+        Self { server, fleet, members, prometheus }
     }
 
     /// So many members with a ConfigMap of its own each, which their owners let us edit.
@@ -61,7 +69,7 @@ impl World {
         }
         let fleet = Fleet::start(&server, spec);
         let files = Files { fleet: fleet.clone(), name: "node.toml", only_at_start: false };
-        Self { server, fleet, members: Arc::new(Members::new(files)) }
+        Self::with(server, fleet, Members::new(files))
     }
 
     /// Starts a replica.
@@ -72,6 +80,7 @@ impl World {
         let dependencies = Dependencies {
             client: self.server.client_as(name),
             scraper: self.members.clone(),
+            connections: self.prometheus.clone(),
             clock: Arc::new(move || clock.now()),
             replica: name.to_owned(),
             namespace: "optimization-operator".to_owned(),
