@@ -18,6 +18,7 @@ watch endpointslices.discovery.k8s.io qudag
 create pods/eviction qudag
 patch optimizationrollouts/status qudag
 create leases.coordination.k8s.io optimization-operator
+watch connections.optimization.qudag.io qudag
 TABLE
 while read -r verb resource namespace; do
 	accepted "may not $verb $resource in $namespace" cannot "$verb" "$resource" "$namespace"
@@ -30,4 +31,10 @@ delete pods qudag
 create pods/exec qudag
 update deployments.apps qudag
 get secrets optimization-operator
+list secrets optimization-operator
+patch connections.optimization.qudag.io qudag
 TABLE
+
+accepted "may read the Secret that is named" operator auth can-i get secret/prometheus --namespace optimization-operator
+refused "may not read another Secret" no operator auth can-i get secret/another --namespace optimization-operator
+refused "may not read a Secret of that name elsewhere" no operator auth can-i get secret/prometheus --namespace qudag
