@@ -19,6 +19,8 @@ create pods/eviction qudag
 patch optimizationrollouts/status qudag
 create leases.coordination.k8s.io optimization-operator
 watch connections.optimization.qudag.io qudag
+create tokenreviews.authentication.k8s.io default
+create subjectaccessreviews.authorization.k8s.io default
 TABLE
 while read -r verb resource namespace; do
 	accepted "may not $verb $resource in $namespace" cannot "$verb" "$resource" "$namespace"
@@ -29,6 +31,8 @@ patch services kube-system
 create configmaps default
 delete pods qudag
 create pods/exec qudag
+create pods/portforward optimization-operator
+create serviceaccounts/token optimization-operator
 update deployments.apps qudag
 get secrets optimization-operator
 list secrets optimization-operator

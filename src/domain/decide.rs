@@ -47,18 +47,23 @@ const POLICIES: [Policy; 10] = [
 /// Decides what to do now. Total and infallible; the time is `seen.now`.
 #[must_use]
 pub fn decide(rollout: &OptimizationRollout, seen: &Observation) -> Plan {
-    let pass = Pass::new(rollout, seen);
+    conclude(&Pass::new(rollout, seen)).1
+}
+
+/// The intent of the first policy that has one, and the plan that follows from it.
+pub(crate) fn conclude(pass: &Pass<'_>) -> (Intent, Plan) {
     let intent = POLICIES
         .iter()
-        .find_map(|policy| policy(&pass))
-        .unwrap_or_else(|| Intent::state(&pass, intent::Kind::Waiting, Reason::Accepted, "nothing to do"));
-    let status = report::report(&pass, &intent);
+        .find_map(|policy| policy(pass))
+        .unwrap_or_else(|| Intent::state(pass, intent::Kind::Waiting, Reason::Accepted, "nothing to do"));
+    let status = report::report(pass, &intent);
     let notices = intent.transition.iter().map(|(reason, message)| notice(*reason, message)).collect();
     let mut advance = intent.advance.clone();
-    if deletion::is_held(&pass) && !deletion::holds(&pass, &intent) && !advance.contains(&Advance::ReleaseFinalizer) {
+    if deletion::is_held(pass) && !deletion::holds(pass, &intent) && !advance.contains(&Advance::ReleaseFinalizer) {
         advance.push(Advance::ReleaseFinalizer);
     }
-    Plan { withdraw: intent.withdraw, status, advance, notices, requeue: intent.requeue }
+    let plan = Plan { withdraw: intent.withdraw.clone(), status, advance, notices, requeue: intent.requeue };
+    (intent, plan)
 }
 
 /// What a replica that does not lead may take back: only on a measured breach.

@@ -15,6 +15,7 @@ pub mod needs;
 pub mod observation;
 pub mod patching;
 pub mod plan;
+pub mod preview;
 pub mod record;
 pub mod rendering;
 pub mod restoration;

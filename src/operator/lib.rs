@@ -56,6 +56,8 @@ pub struct Dependencies {
     pub standby: Standby,
     /// Counters for the metrics endpoint.
     pub telemetry: Arc<telemetry::Telemetry>,
+    /// Answers what would be done.
+    pub planner: server::plan::Planner,
 }
 
 /// Runs until `shutdown`, then gives the lease back.
@@ -63,8 +65,18 @@ pub struct Dependencies {
 /// # Errors
 /// When a watch ends for good, which only a defect can cause; the process should end and be started again.
 pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> + Send) -> Result<(), String> {
-    let Dependencies { client, scraper, connections, clock, replica, namespace, namespaces, standby, telemetry } =
-        dependencies;
+    let Dependencies {
+        client,
+        scraper,
+        connections,
+        clock,
+        replica,
+        namespace,
+        namespaces,
+        standby,
+        telemetry,
+        planner,
+    } = dependencies;
     let sources = sampler::Sources { members: Arc::new(EachMember::new(scraper)), connections };
     let (wake, woken) = mpsc::unbounded();
     let mut tasks = JoinSet::new();
@@ -98,6 +110,7 @@ pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> 
         clock: clock.clone(),
         telemetry: telemetry.clone(),
     });
+    planner.decide_by(context.clone());
     let election = election::Election { client, namespace, replica, clock, leadership, telemetry: telemetry.clone() };
     let (stop_election, stopped) = tokio::sync::oneshot::channel();
     let everything = {

@@ -11,7 +11,7 @@ use kube::{Client, Config};
 use operator::{
     Dependencies,
     options::{LogFormat, Options},
-    server,
+    server::{self, plan::Planner},
     telemetry::Telemetry,
 };
 use tokio::{
@@ -53,7 +53,8 @@ async fn run(options: Options) -> Result<(), String> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let served = tokio::spawn(server::serve(listener, telemetry.clone(), async {
+    let planner = Planner::default();
+    let served = tokio::spawn(server::serve(listener, telemetry.clone(), planner.clone(), async {
         let _ = stopped.await;
     }));
     let clock: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync> = Arc::new(jiff::Timestamp::now);
@@ -69,6 +70,7 @@ async fn run(options: Options) -> Result<(), String> {
         namespaces: options.namespaces,
         standby: options.standby,
         telemetry,
+        planner,
     };
     let outcome = operator::run(dependencies, terminated()?).await;
     drop(stop);

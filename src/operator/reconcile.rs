@@ -92,7 +92,8 @@ impl Context {
         self.memory.retain(exists);
     }
 
-    fn observe(&self, key: &Key, rollout: &OptimizationRollout) -> Observation {
+    /// Everything that a decision about a rollout may know now.
+    pub fn observe(&self, key: &Key, rollout: &OptimizationRollout) -> Observation {
         let now = (self.clock)();
         let Some(namespace) = self.namespaces.get(&key.namespace) else {
             let message = format!(

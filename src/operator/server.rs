@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz` and `/metrics`.
+//! `/livez`, `/readyz`, `/metrics`, and `/plan/{namespace}/{name}`.
 
 use std::{future::Future, sync::Arc};
 
@@ -13,6 +13,9 @@ use tokio::net::TcpListener;
 
 use crate::telemetry::Telemetry;
 
+mod guard;
+pub mod plan;
+
 /// Serves until `shutdown`.
 ///
 /// # Errors
@@ -20,14 +23,19 @@ use crate::telemetry::Telemetry;
 pub async fn serve(
     listener: TcpListener,
     telemetry: Arc<Telemetry>,
+    planner: plan::Planner,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let router = Router::new()
+    axum::serve(listener, router(telemetry, planner)).with_graceful_shutdown(shutdown).await
+}
+
+fn router(telemetry: Arc<Telemetry>, planner: plan::Planner) -> Router {
+    Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(telemetry);
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+        .with_state(telemetry)
+        .merge(plan::router(planner))
 }
 
 async fn ready(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {

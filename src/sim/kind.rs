@@ -36,6 +36,8 @@ const KINDS: &[Kind] = &[
     kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
     kind("coordination.k8s.io", "v1", "leases", "Lease"),
     Kind { custom: true, namespaced: false, ..kind("optimization.qudag.io", "v1alpha1", "connections", "Connection") },
+    Kind { namespaced: false, ..kind("authentication.k8s.io", "v1", "tokenreviews", "TokenReview") },
+    Kind { namespaced: false, ..kind("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview") },
     Kind {
         has_status: true,
         custom: true,

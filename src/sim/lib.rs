@@ -13,6 +13,7 @@ mod kind;
 mod object;
 mod refusal;
 mod request;
+mod review;
 mod selector;
 mod server;
 mod service;

@@ -68,6 +68,10 @@ pub(crate) struct State {
     pub(crate) disconnects: u64,
     pub(crate) writes: Vec<Write>,
     pub(crate) unsupported: Vec<String>,
+    /// Users by token.
+    pub(crate) tokens: BTreeMap<String, String>,
+    /// Users and the namespaces that they may read.
+    pub(crate) readers: BTreeSet<(String, String)>,
 }
 
 impl ApiServer {
@@ -82,6 +86,8 @@ impl ApiServer {
             disconnects: 0,
             writes: Vec::new(),
             unsupported: Vec::new(),
+            tokens: BTreeMap::new(),
+            readers: BTreeSet::new(),
         };
         let shared =
             Shared { clock, state: Mutex::new(state), hooks: Mutex::default(), changed: watch::Sender::new(()) };

@@ -80,7 +80,9 @@ impl ApiServer {
             Fault::Refuse(code, message) => Some(Refusal::new(*code, message)),
             _ => None,
         };
-        let answer = if call.info.verb.writes() {
+        let answer = if let Some(review) = self.review(&call) {
+            refused.map_or_else(|| Ok(json_answer(201, &review)), Err)
+        } else if call.info.verb.writes() {
             self.write(&call, refused)
         } else {
             refused.map_or_else(|| self.read(call), Err)

@@ -36,6 +36,7 @@ fn operator(server: &ApiServer) -> Dependencies {
         namespaces: vec![NAMESPACE.to_owned()],
         standby: Standby::Sleep,
         telemetry: Arc::new(Telemetry::default()),
+        planner: operator::server::plan::Planner::default(),
     }
 }
 

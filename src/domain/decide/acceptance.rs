@@ -1,6 +1,7 @@
 //! What has to be right before anything is touched.
 
 use api::{
+    OptimizationRollout,
     fleet::{Delivery, Rendered},
     indicator::Mode,
     metrics::{Metrics, Source},
@@ -19,7 +20,7 @@ use crate::{
     analysis::query::Query,
     cohort::holdout,
     delivery,
-    observation::{Member, Problem},
+    observation::{Member, Observation, Problem},
     settings,
 };
 
@@ -37,6 +38,12 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
 #[must_use]
 pub fn problem(pass: &Pass<'_>) -> Option<Problem> {
     pass.seen.problems.first().cloned().or_else(|| spec(pass)).or_else(|| fleet(pass))
+}
+
+/// The first thing that is not right with a rollout by itself, whatever the cluster looks like.
+#[must_use]
+pub fn offline(rollout: &OptimizationRollout) -> Option<Problem> {
+    spec(&Pass::new(rollout, &Observation::default()))
 }
 
 fn spec(pass: &Pass<'_>) -> Option<Problem> {

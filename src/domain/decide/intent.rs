@@ -43,7 +43,7 @@ pub struct State {
 }
 
 /// Who has to act next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Kind {
     /// The operator does.
     Working,

@@ -6,6 +6,7 @@ mod laws;
 mod lifecycle;
 mod members;
 mod patched;
+mod plan;
 mod prometheus;
 mod restarts;
 mod retreat;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use api::{OptimizationRollout, OptimizationRolloutStatus};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
-use operator::{Dependencies, options::Standby, telemetry::Telemetry};
+use operator::{Dependencies, options::Standby, server::plan::Planner, telemetry::Telemetry};
 use serde_json::{Value, json};
 use sim::{ApiServer, Fleet, FleetSpec, Key};
 use tokio::{
@@ -36,6 +36,7 @@ pub struct World {
 pub struct Replica {
     name: String,
     pub telemetry: Arc<Telemetry>,
+    pub planner: Planner,
     shutdown: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), String>>,
 }
@@ -77,6 +78,7 @@ impl World {
         let (shutdown, stopped) = oneshot::channel::<()>();
         let clock = self.server.clock();
         let telemetry = Arc::new(Telemetry::default());
+        let planner = Planner::default();
         let dependencies = Dependencies {
             client: self.server.client_as(name),
             scraper: self.members.clone(),
@@ -87,12 +89,13 @@ impl World {
             namespaces: vec![NAMESPACE.to_owned()],
             standby: Standby::Observe,
             telemetry: telemetry.clone(),
+            planner: planner.clone(),
         };
         let stopped = async {
             let _ = stopped.await;
         };
         let task = tokio::spawn(operator::run(dependencies, stopped));
-        Replica { name: name.to_owned(), telemetry, shutdown: Some(shutdown), task }
+        Replica { name: name.to_owned(), telemetry, planner, shutdown: Some(shutdown), task }
     }
 
     /// Ends a replica as `kill -9` does.
