@@ -36,8 +36,8 @@ pub async fn apply(cluster: &Cluster, name: &str, verb: Verb) -> Result<ExitCode
         Err(kube::Error::Api(refusal)) if refusal.code == 409 => {
             Err(format!("{name} has just changed; look at it again with: kubectl optimize status {name}"))
         }
-        Err(kube::Error::Api(refusal)) => Err(refusal.message),
-        Err(error) => Err(format!("cannot change {name}: {error}")),
+        Err(kube::Error::Api(refusal)) if refusal.code == 422 => Err(refusal.message),
+        Err(error) => Err(format!("cannot change rollout {name}: {}", cluster.why(&error))),
     }
 }
 

@@ -5,7 +5,10 @@ use std::{process::ExitCode, time::Duration};
 use api::{OptimizationRollout, rollout::Abort};
 use cluster::{
     execute::Writer,
-    observe::{snapshot, snapshot::unfinished},
+    observe::{
+        snapshot,
+        snapshot::{Snapshot, unfinished},
+    },
 };
 use domain::decide::decide;
 use jiff::Timestamp;
@@ -58,7 +61,7 @@ async fn sweep(
     let mut busy = Instant::now();
     let mut swept = Swept::default();
     loop {
-        let (world, objects) = snapshot::take(&client, namespace)
+        let Snapshot { world, namespace: objects, .. } = snapshot::take(&client, namespace)
             .await
             .map_err(|error| format!("cannot look at namespace {namespace}: {error}"))?;
         swept.left.clear();

@@ -1,17 +1,21 @@
 //! kubectl-optimize: `kubectl optimize` shows rollouts and steers them.
 //!
-//! Exit codes: 0 done; 1 it could not be done; and of `status` for one rollout 2 when it waits for a person, 3 when its
-//! run was taken back.
+//! `--help` says what the exit codes mean.
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use options::{Command, Options};
 
+mod completion;
 mod connection;
 mod control;
 mod kill;
+mod lint;
 mod options;
+mod output;
+mod plan;
+mod screen;
 mod status;
 mod view;
 
@@ -27,9 +31,17 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<ExitCode, String> {
-    if let Command::Completion { shell } = options.command {
-        clap_complete::generate(shell, &mut Options::command(), "kubectl-optimize", &mut std::io::stdout());
-        return Ok(ExitCode::SUCCESS);
+    match &options.command {
+        Command::Completion { shell } => {
+            clap_complete::generate(*shell, &mut Options::command(), "kubectl-optimize", &mut std::io::stdout());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Lint { files, output } => return lint::run(files, *output),
+        Command::Complete { words } => {
+            completion::run(words).await;
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {}
     }
     let cluster = connection::Cluster::connect(&options.connection).await?;
     match options.command {
@@ -40,6 +52,7 @@ async fn run(options: Options) -> Result<ExitCode, String> {
         Command::Retry { name } => control::apply(&cluster, &name, control::Verb::Retry).await,
         Command::Promote { name, through } => control::apply(&cluster, &name, control::Verb::Promote(through)).await,
         Command::Kill { name, reason } => kill::run(&cluster, name.as_deref(), &reason).await,
-        Command::Completion { .. } => Ok(ExitCode::SUCCESS),
+        Command::Plan(arguments) => plan::run(&cluster, &arguments).await,
+        Command::Completion { .. } | Command::Lint { .. } | Command::Complete { .. } => Ok(ExitCode::SUCCESS),
     }
 }

@@ -58,33 +58,58 @@ fn a_run_in_its_second_stage_is_drawn() {
 qudag/tuning   2/3 half   8/20 optimized   traffic Normal
 Baking: stage half: 5s of 20s watched
 
-x  canary  10 %
->  half    50 %   [#####...............] 5s of 20s
-   full    100 %
+x  canary   10 %
+>  half     50 %   [#####...............] 5s of 20s
+   full     100 %
+   (watch)
 
 ########.........hhh-
 # 8 optimized   . 9 baseline   h 3 holdout   - 1 not in the run
 
-INDICATOR      OPTIMIZED  BASELINE
-errors     ok  0.1%       0.1%      0.1% against 0.1%, within max 1%
+INDICATOR      OPTIMIZED    BASELINE
+errors     ok  0.1%         0.1%
+  0.1% against 0.1%, within max 1%
 
 15s ago  StageStarted  stage half starts
 ";
-    assert_eq!(super::rollout(&rollout, "2026-01-01T00:00:45Z".parse().unwrap()), expected);
+    assert_eq!(drawn(&rollout, "2026-01-01T00:00:45Z"), expected);
+}
+
+fn drawn(rollout: &OptimizationRollout, now: &str) -> String {
+    let (tracks, paint) = (Tracks::default(), Paint::default());
+    super::rollout(&Frame { rollout, members: None, tracks: &tracks, now: now.parse().unwrap(), width: 80, paint })
+}
+
+#[test]
+fn the_watch_after_the_stages_is_a_row_of_its_own() {
+    let text = drawn(
+        &with(json!({
+            "run": {
+                "id": "r-1", "plan": "r", "attempt": 1, "seed": "r-1", "eligible": 20, "holdout": 3,
+                "startedAt": "2026-01-01T00:00:00Z", "succeededAt": "2026-01-01T01:00:00Z",
+            },
+            "stage": {
+                "index": 2, "name": "full", "percent": 100, "quota": 17, "startedAt": "2026-01-01T00:00:30Z",
+                "judgedBy": "x", "covered": "12h",
+            },
+        })),
+        "2026-01-01T02:00:00Z",
+    );
+    assert!(text.contains("x  full     100 %\n>  (watch)         [##########..........] 12h of 24h\n"), "{text}");
 }
 
 #[test]
 fn a_rollout_that_nobody_has_seen_says_so() {
-    let text = rollout(&with(json!({})), Timestamp::UNIX_EPOCH);
-    assert!(text.contains("the operator has not seen it yet"), "{text}");
+    let text = drawn(&with(json!({})), "2026-01-01T00:00:00Z");
+    assert!(text.contains("no operator has seen it yet"), "{text}");
 }
 
 #[test]
-fn a_large_fleet_fits_the_width() {
-    let members = Members { fleet: 5000, optimized: 2500, baseline: 2400, holdout: 100, ..Members::default() };
-    let text = cells(&members);
-    let row = text.lines().next().unwrap();
-    assert!(row.len() <= WIDEST + 3 && row.contains('#') && row.contains('h'), "{text}");
+fn traffic_that_cannot_be_taken_away_is_a_warning() {
+    let mut condition = condition("TrafficRetreatReady", "False", "Service qudag does not select it");
+    condition["reason"] = json!("LabelsMissing");
+    let text = drawn(&with(json!({"conditions": [condition]})), "2026-01-01T00:00:00Z");
+    assert!(text.contains("warning: Service qudag does not select it"), "{text}");
 }
 
 #[rstest]

@@ -3,9 +3,11 @@
 use std::fmt::Debug;
 
 use api::OptimizationRollout;
+use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::{
     Api, Client, Resource,
     api::ListParams,
+    core::PartialObjectMeta,
     runtime::{
         reflector::{self, Store},
         watcher::Event,
@@ -13,38 +15,71 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Namespace, World};
+use super::{Namespace, World, shard};
+
+/// What one look has seen.
+pub struct Snapshot {
+    /// What is seen from everywhere.
+    pub world: World,
+    /// Objects of the namespace.
+    pub namespace: Namespace,
+    /// Whether Nodes could be read. Many who may read a namespace may not; then zones and node labels are unknown.
+    pub saw_nodes: bool,
+}
 
 /// Objects of one namespace, and what is seen from everywhere, as they are now.
 ///
 /// # Errors
-/// When a list is refused, or not answered.
-pub async fn take(client: &Client, namespace: &str) -> kube::Result<(World, Namespace)> {
+/// When a list is refused, except that of Nodes, or not answered.
+pub async fn take(client: &Client, namespace: &str) -> kube::Result<Snapshot> {
     let (rollouts, nodes, pods, services, config_maps, endpoint_slices) = tokio::try_join!(
         list(Api::namespaced(client.clone(), namespace)),
-        list(Api::all(client.clone())),
+        nodes(client),
         list(Api::namespaced(client.clone(), namespace)),
         list(Api::namespaced(client.clone(), namespace)),
-        list(Api::namespaced(client.clone(), namespace)),
+        config_maps(client, namespace),
         list(Api::namespaced(client.clone(), namespace)),
     )?;
-    Ok((
-        World { rollouts, nodes, connections: reflector::store().0 },
-        Namespace { pods, services, config_maps, endpoint_slices },
-    ))
+    let (nodes, saw_nodes) = nodes;
+    Ok(Snapshot {
+        world: World { rollouts, nodes, connections: reflector::store().0 },
+        namespace: Namespace { pods, services, config_maps, endpoint_slices },
+        saw_nodes,
+    })
+}
+
+async fn config_maps(client: &Client, namespace: &str) -> kube::Result<Store<ConfigMap>> {
+    let mut maps = Api::namespaced(client.clone(), namespace).list(&ListParams::default()).await?.items;
+    maps.iter_mut().for_each(shard::prune);
+    Ok(store(maps))
+}
+
+async fn nodes(client: &Client) -> kube::Result<(Store<PartialObjectMeta<Node>>, bool)> {
+    match Api::<Node>::all(client.clone()).list_metadata(&ListParams::default()).await {
+        Ok(nodes) => Ok((store(nodes.items), true)),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok((store(Vec::new()), false)),
+        Err(error) => Err(error),
+    }
 }
 
 async fn list<K>(api: Api<K>) -> kube::Result<Store<K>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
+    Ok(store(api.list(&ListParams::default()).await?.items))
+}
+
+fn store<K>(objects: Vec<K>) -> Store<K>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
     let (store, mut writer) = reflector::store();
     writer.apply_watcher_event(&Event::Init);
-    for object in api.list(&ListParams::default()).await?.items {
+    for object in objects {
         writer.apply_watcher_event(&Event::InitApply(object));
     }
     writer.apply_watcher_event(&Event::InitDone);
-    Ok(store)
+    store
 }
 
 /// The rollouts of the snapshot that have a run which is not settled.
