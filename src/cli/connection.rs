@@ -44,6 +44,13 @@ impl Cluster {
         Ok(Self { client, config, namespace })
     }
 
+    /// Whatever this client talks to.
+    #[cfg(test)]
+    pub fn of(client: Client, namespace: &str) -> Self {
+        let config = Config::new(http::Uri::from_static("http://localhost"));
+        Self { client, config, namespace: namespace.to_owned() }
+    }
+
     /// The client, for what is not about rollouts alone.
     pub fn client(&self) -> Client {
         self.client.clone()

@@ -86,7 +86,7 @@ pub fn rollouts(file: &Path) -> Result<Vec<OptimizationRollout>, String> {
         return Ok(found);
     }
     let lines: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
-    Err(format!("{name} would be refused:\n{}", lines.join("\n")))
+    Err(format!("the file would be refused:\n{}", lines.join("\n")))
 }
 
 /// What the rules say of an object that replaces another one.

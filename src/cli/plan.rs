@@ -122,3 +122,6 @@ async fn changed(
     let refused = lint::refusals(&json!(live), &old);
     if refused.is_empty() { Ok(live) } else { Err(format!("{name} would be refused: {}", refused.join("; "))) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use kube::ResourceExt;
 
 use indicators::Tracks;
 use paint::{Paint, Style};
-use table::table;
+use table::{table, wrap};
 
 pub mod history;
 pub mod indicators;
@@ -125,9 +125,11 @@ pub fn rollout(frame: &Frame<'_>) -> String {
         State::Stalled | State::Aborted { .. } => Style::Bad,
     };
     let reason = status.summary.as_ref().map_or("Unseen", |summary| summary.reason.as_str());
-    let _ = write!(text, "\n{}: {}\n", paint.paint(style, reason), why(rollout));
+    let sentence = format!("{}: {}", paint.paint(style, reason), why(rollout));
+    let _ = write!(text, "\n{}\n", wrap(&sentence, width));
     if let Some(warning) = warning(rollout, &status) {
-        let _ = writeln!(text, "{} {warning}", paint.paint(Style::Busy, "warning:"));
+        let warning = format!("{} {warning}", paint.paint(Style::Busy, "warning:"));
+        let _ = writeln!(text, "{}", wrap(&warning, width));
     }
     let sections = [
         stages::stages(rollout, paint),

@@ -42,6 +42,25 @@ pub fn cut(text: &str, columns: usize) -> String {
     kept
 }
 
+/// A sentence on as many lines as it needs; words stay whole. At least one line.
+pub fn wrap(text: &str, columns: usize) -> String {
+    let mut wrapped = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let needed = width(word);
+        if used > 0 && used + 1 + needed > columns {
+            wrapped.push('\n');
+            used = 0;
+        } else if used > 0 {
+            wrapped.push(' ');
+            used += 1;
+        }
+        wrapped.push_str(word);
+        used += needed;
+    }
+    wrapped
+}
+
 /// The characters of a text, and whether each takes a column: those of a colour's sequence do not.
 fn parts(text: &str) -> impl Iterator<Item = (char, bool)> {
     let mut in_sequence = false;
