@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use api::OptimizationRollout;
-use cluster::observe::{foreign_config, must_ask_for_config, snapshot};
+use cluster::observe::snapshot;
 use domain::{
     decide::intent::Kind,
     preview::{Preview, preview},
@@ -75,15 +75,15 @@ async fn here(
     };
     let seen = snapshot::take(&client, &cluster.namespace).await.map_err(|error| unreadable(&error))?;
     let mut observation = seen.world.observe(&seen.namespace, rollout, Timestamp::now(), None, true);
-    if must_ask_for_config(rollout, &observation) {
-        let problem = foreign_config(client, rollout).await.map_err(|error| unreadable(&error))?;
-        observation.problems.extend(problem);
-    }
     notes.push(
         "the operator's measurements are missing: no breach is seen, and a metric acknowledges nothing".to_owned(),
     );
     if !seen.saw_nodes {
         notes.push("you may not list Nodes: zones and node labels are missing".to_owned());
+    }
+    if observation.connection.is_some() && !seen.saw_connections {
+        observation.connection = None;
+        notes.push("you may not list Connections: whether this one can be used is not known".to_owned());
     }
     Ok((preview(rollout, &observation), notes))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     acknowledgement::Acknowledgement,
-    decide::{intent::Kind, pass::Pass, roster::Standing, stamp::is_eligible},
+    decide::{cohorts::is_eligible, intent::Kind, pass::Pass, roster::Standing},
     observation::Observation,
     plan::{Advance, Plan, Withdraw},
     record::Cohort,
@@ -173,6 +173,9 @@ fn withdrawal(withdraw: &Withdraw) -> Step {
             format!("ConfigMap {}", restoration.seen.name),
             "the files of all optimized members get the baseline values",
         ),
+        Withdraw::Evict(pod) => {
+            step("Evict", format!("Pod {}", pod.name), "evicted, so that its next start reads the file")
+        }
         Withdraw::Touch(touch) => step("Touch", format!("Pod {}", touch.pod.name), "told to read its file again"),
     }
 }
@@ -200,6 +203,9 @@ fn advancement(advance: &Advance) -> Step {
                 (false, false) => format!("created with files {}", listed(&files)),
             };
             step("WriteShard", format!("ConfigMap {}", write.name), change)
+        }
+        Advance::Evict(pod) => {
+            step("Evict", format!("Pod {}", pod.name), "evicted, so that its next start reads the file")
         }
         Advance::Touch(touch) => step("Touch", format!("Pod {}", touch.pod.name), "told to read its file again"),
         Advance::WidenService { service, .. } => {

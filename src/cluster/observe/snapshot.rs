@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::{
     Api, Client, Resource,
     api::ListParams,
-    core::PartialObjectMeta,
+    core::ObjectList,
     runtime::{
         reflector::{self, Store},
         watcher::Event,
@@ -25,26 +25,36 @@ pub struct Snapshot {
     pub namespace: Namespace,
     /// Whether Nodes could be read. Many who may read a namespace may not; then zones and node labels are unknown.
     pub saw_nodes: bool,
+    /// Whether Connections could be read.
+    pub saw_connections: bool,
 }
 
 /// Objects of one namespace, and what is seen from everywhere, as they are now.
 ///
 /// # Errors
-/// When a list is refused, except that of Nodes, or not answered.
+/// When a list is refused, except those of Nodes and Connections, or not answered.
 pub async fn take(client: &Client, namespace: &str) -> kube::Result<Snapshot> {
-    let (rollouts, nodes, pods, services, config_maps, endpoint_slices) = tokio::try_join!(
+    let all = ListParams::default();
+    let (every_node, every_connection) = (Api::<Node>::all(client.clone()), Api::all(client.clone()));
+    let (rollouts, nodes, connections, pods, services, config_maps, endpoint_slices) = tokio::try_join!(
         list(Api::namespaced(client.clone(), namespace)),
-        nodes(client),
+        allowed(every_node.list_metadata(&all)),
+        allowed(every_connection.list(&all)),
         list(Api::namespaced(client.clone(), namespace)),
         list(Api::namespaced(client.clone(), namespace)),
         config_maps(client, namespace),
         list(Api::namespaced(client.clone(), namespace)),
     )?;
-    let (nodes, saw_nodes) = nodes;
+    let (saw_nodes, saw_connections) = (nodes.is_some(), connections.is_some());
     Ok(Snapshot {
-        world: World { rollouts, nodes, connections: reflector::store().0 },
+        world: World {
+            rollouts,
+            nodes: store(nodes.unwrap_or_default()),
+            connections: store(connections.unwrap_or_default()),
+        },
         namespace: Namespace { pods, services, config_maps, endpoint_slices },
         saw_nodes,
+        saw_connections,
     })
 }
 
@@ -54,10 +64,11 @@ async fn config_maps(client: &Client, namespace: &str) -> kube::Result<Store<Con
     Ok(store(maps))
 }
 
-async fn nodes(client: &Client) -> kube::Result<(Store<PartialObjectMeta<Node>>, bool)> {
-    match Api::<Node>::all(client.clone()).list_metadata(&ListParams::default()).await {
-        Ok(nodes) => Ok((store(nodes.items), true)),
-        Err(kube::Error::Api(status)) if status.code == 403 => Ok((store(Vec::new()), false)),
+/// What a list of the whole cluster has; `None` for those who may not see it.
+async fn allowed<K: Clone>(listed: impl Future<Output = kube::Result<ObjectList<K>>>) -> kube::Result<Option<Vec<K>>> {
+    match listed.await {
+        Ok(list) => Ok(Some(list.items)),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
         Err(error) => Err(error),
     }
 }

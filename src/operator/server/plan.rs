@@ -93,11 +93,7 @@ impl Planner {
             let message = format!("rollout {key} does not parse: {}; correct its spec", invalid.error);
             Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message)
         })?;
-        let seen = context
-            .observe(key, rollout)
-            .await
-            .map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, format!("{error}; try again")))?;
-        let mut preview = preview(rollout, &seen);
+        let mut preview = preview(rollout, &context.observe(key, rollout));
         preview.replica = Some(context.replica.clone());
         preview.leads = context.leadership.may_advance();
         Ok(preview)
