@@ -243,7 +243,14 @@ impl Sampled {
         while self.second < end {
             self.second += 2;
             let scrapes = offsets.iter().map(|(member, offset)| {
-                let taken = (self.second + 15 - offset) / 15 * 15 + offset - 15;
+                let Some(since) = self.second.checked_sub(*offset) else {
+                    return Scrape {
+                        member: (*member).to_owned(),
+                        pod: format!("{member}-uid"),
+                        series: Some(Vec::new()),
+                    };
+                };
+                let taken = since / 15 * 15 + offset;
                 let failed: f64 = (0..=taken / 15).map(|scrape| 100.0 * errors(member, scrape * 15 + taken % 15)).sum();
                 let series = |name: &str, value: f64| Series {
                     name: name.to_owned(),

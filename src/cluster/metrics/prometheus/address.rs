@@ -72,8 +72,8 @@ pub fn url(spec: &ConnectionSpec) -> Result<Url, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("url holds a query or a fragment".to_owned());
     }
-    let rest = spec.url.split_once("://").map_or("", |(_, rest)| rest);
-    if !rest.strip_prefix(host).is_some_and(|after| after.is_empty() || after.starts_with([':', '/'])) {
+    let start = format!("{}://{host}", url.scheme());
+    if !spec.url.strip_prefix(&start).is_some_and(|after| after.is_empty() || after.starts_with([':', '/'])) {
         return Err(format!("url writes its host in an unusual way; write {host}"));
     }
     Ok(url)

@@ -67,7 +67,8 @@ fn kubernetes(code: u16) -> kube::Client {
             ..Default::default()
         };
         let refusal = serde_json::json!({
-            "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": TOKEN, "reason": "x",
+            "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": TOKEN,
+            "reason": if code == 404 { "NotFound" } else { "Forbidden" },
         });
         let body = if code == 200 { serde_json::to_vec(&secret) } else { serde_json::to_vec(&refusal) };
         let answer = http::Response::builder().status(code).body(kube::client::Body::from(body.unwrap()));

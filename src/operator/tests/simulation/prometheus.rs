@@ -198,3 +198,14 @@ async fn a_rollout_waits_for_a_connection_that_it_may_use_and_touches_nothing() 
     world.until_reason("pooling", "Baking").await;
     replica.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_silence_that_would_be_over_between_two_good_samples_is_refused() {
+    let world = World::new();
+    world.apply(&connection());
+    let replica = world.start("a");
+    world.apply(&by_prometheus("30s"));
+    world.until_reason("pooling", "InvalidSpec").await;
+    assert_eq!(world.optimized(), 0);
+    replica.stop().await;
+}
