@@ -3,20 +3,16 @@ use rstest::rstest;
 
 use super::*;
 
-/// Recorded from Prometheus 2.42: a range vector selector as an instant query.
-const MATRIX: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[
-{"metric":{"__name__":"errors_total","instance":"10.244.0.5:9090","job":"fleet","namespace":"qudag","pod":"qudag-node-0"},
-"values":[[1763978400.101,"3"],[1763978401.102,"4"]]},
-{"metric":{"__name__":"request_duration_seconds_bucket","le":"+Inf","namespace":"qudag","pod":"qudag-node-0"},
-"values":[[1763978401.102,"1204"]]}]}}"#;
+/// Recorded from Prometheus 2.42, but for the 4: a range vector selector as an instant query.
+const MATRIX: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"errors_total","instance":"10.244.0.2:9090","job":"fleet","namespace":"qudag","pod":"qudag-node-0"},"values":[[1795551129.187,"0"],[1795551130.187,"0"],[1795551131.187,"4"]]},{"metric":{"__name__":"request_duration_seconds_bucket","instance":"10.244.0.2:9090","job":"fleet","le":"+Inf","namespace":"qudag","pod":"qudag-node-0"},"values":[[1795551129.187,"1246"],[1795551130.187,"1279"],[1795551131.187,"1317"]]}]}}"#;
 
 #[test]
 fn of_many_samples_the_newest_is_kept() {
     let rows = read(MATRIX.as_bytes()).unwrap();
     assert_eq!(rows.len(), 2);
-    assert_eq!((rows[0].value, rows[0].taken.as_millisecond()), (4.0, 1_763_978_401_102));
+    assert_eq!((rows[0].value, rows[0].taken.as_millisecond()), (4.0, 1_795_551_131_187));
     assert_eq!(rows[0].labels["__name__"], "errors_total");
-    assert_eq!(rows[1].labels["le"], "+Inf");
+    assert_eq!((rows[1].labels["le"].as_str(), rows[1].value), ("+Inf", 1317.0));
 }
 
 #[rstest]
