@@ -1,4 +1,6 @@
 //! `Connection`: a place that the operator may talk to.
+// Columns of one type are no duplicates.
+#![allow(clippy::duplicated_attributes)]
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;

@@ -8,7 +8,6 @@ use std::{
 };
 
 use api::{
-    fleet::Acknowledgement,
     indicator::{Indicator, Metric, Mode},
     reason::Reason,
     status::{IndicatorStatus, Verdict},
@@ -17,7 +16,7 @@ use jiff::Timestamp;
 
 use crate::{
     needs::Sampling,
-    observation::{Breach, Measurements, Report},
+    observation::{Breach, Measurements},
     series::Series,
 };
 use amount::{Amount, Gap};
@@ -30,6 +29,7 @@ pub mod amount;
 pub mod catastrophe;
 pub mod judge;
 pub mod query;
+mod report;
 pub mod track;
 
 /// A scrape of one member; `None` for one that failed.
@@ -226,7 +226,7 @@ impl History {
             }
             if let Some(series) = &scrape.series {
                 let keeps_samples = stale_after.is_some();
-                let report = report(&self.sampling.acknowledgement, scrape, series, look.now, keeps_samples);
+                let report = report::read(&self.sampling.acknowledgement, scrape, series, look.now, keeps_samples);
                 if let Some(report) = report {
                     self.measurements.reports.insert(scrape.member.clone(), report);
                 }
@@ -248,20 +248,23 @@ impl History {
             .collect()
     }
 
-    /// Whether half of the optimized members have new samples since this was last true. Without a source that keeps
+    /// Whether the optimized members have new samples since this was last true: each that answers, or half of them once
+    /// one has its second. So a sample is part of one look, however the scrapes are spread. Without a source that keeps
     /// samples, every look is new.
     fn is_renewed(&mut self, index: usize) -> bool {
         if self.sampling.stale_after().is_none() {
             return true;
         }
-        let optimized = || self.tracks.values().filter(|member| member.optimized);
-        let renewed = optimized().filter_map(|member| member.tracks.get(index)).filter(|track| track.is_renewed());
-        let renewed = renewed.count();
-        if renewed == 0 || renewed * 2 < optimized().count() {
+        let optimized = self.tracks.values().filter(|member| member.optimized);
+        let tracks: Vec<&Track> = optimized.filter_map(|member| member.tracks.get(index)).collect();
+        let answering = tracks.iter().filter(|track| track.is_answering()).count();
+        let renewed = tracks.iter().filter(|track| track.renewals() > 0).count();
+        let round_is_over = renewed * 2 >= tracks.len() && tracks.iter().any(|track| track.renewals() > 1);
+        if renewed == 0 || (renewed < answering && !round_is_over) {
             return false;
         }
         for track in self.tracks.values_mut().filter_map(|member| member.tracks.get_mut(index)) {
-            track.forget_renewal();
+            track.forget_renewals();
         }
         true
     }
@@ -422,34 +425,6 @@ fn within(indicator: &Indicator, optimized: Option<&str>, baseline: Option<&str>
         Some(baseline) => format!("{optimized} against {baseline}, within {}", limits.join(", ")),
         None => format!("{optimized}, within {}", limits.join(", ")),
     }
-}
-
-/// What a member says of itself, as of when it said so; nothing where a source that keeps samples has none of it.
-fn report(
-    spec: &Acknowledgement,
-    scrape: &Scrape,
-    series: &[Series],
-    now: Timestamp,
-    keeps_samples: bool,
-) -> Option<Report> {
-    let of_metric = |series: &&Series| Some(&series.name) == spec.metric.as_ref();
-    let taken = series.iter().filter(of_metric).filter_map(|series| series.taken).max();
-    if keeps_samples && taken.is_none() {
-        return None;
-    }
-    // Of a series that has ended since, the last sample is still there.
-    let series: Vec<&Series> = series.iter().filter(|series| series.taken == taken).collect();
-    let enabled = spec.metric.iter().flat_map(|metric| {
-        series
-            .iter()
-            .filter(move |series| series.name == *metric)
-            .filter_map(|series| Some((series.label(&spec.label)?.to_owned(), series.value == 1.0)))
-    });
-    let revision = spec.metric.as_ref().zip(spec.revision_label.as_ref()).and_then(|(metric, label)| {
-        let mut repeated = series.iter().filter(|series| series.name == *metric).filter_map(|s| s.label(label));
-        repeated.next().filter(|revision| !revision.is_empty()).map(str::to_owned)
-    });
-    Some(Report { pod: scrape.pod.clone(), at: taken.unwrap_or(now), enabled: enabled.collect(), revision })
 }
 
 #[cfg(test)]

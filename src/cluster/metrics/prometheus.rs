@@ -10,7 +10,7 @@ use std::{
 use api::{ConnectionSpec, reason::Reason};
 use domain::{
     analysis::{Scrape, query::expression_name},
-    needs::{Connection, Source, Target},
+    needs::{Connection, Source},
     observation::Problem,
     series::Series,
 };
@@ -23,11 +23,13 @@ use reqwest::{
 
 use super::{Answer, MetricsSource, Question};
 use answer::Row;
+use found::Found;
 use resolver::{Guarded, Lookup};
 use secret::Tokens;
 
 pub mod address;
 pub mod answer;
+mod found;
 pub mod resolver;
 pub mod secret;
 pub mod text;
@@ -223,47 +225,6 @@ impl Server {
             None => request,
         };
         request.send().await
-    }
-}
-
-/// Series by target.
-struct Found<'a> {
-    spec: &'a ConnectionSpec,
-    namespace: &'a str,
-    targets: HashMap<&'a str, usize>,
-    series: Vec<Vec<Series>>,
-}
-
-impl<'a> Found<'a> {
-    fn new(connection: &'a Connection, spec: &'a ConnectionSpec, targets: &'a [Target]) -> Self {
-        let index = targets.iter().enumerate().map(|(index, target)| (target.name.as_str(), index)).collect();
-        let series = vec![Vec::new(); targets.len()];
-        Self { spec, namespace: &connection.namespace, targets: index, series }
-    }
-
-    /// A sample of a metric.
-    fn sample(&mut self, mut row: Row) {
-        let in_namespace = row.labels.get(&self.spec.labels.namespace).is_some_and(|found| found == self.namespace);
-        if let (Some(name), true) = (row.labels.remove("__name__"), in_namespace) {
-            self.add(name, row);
-        }
-    }
-
-    /// A result of a query of the user's: a namespace that it names has to be the members'.
-    fn result(&mut self, name: &str, row: Row) {
-        if row.labels.get(&self.spec.labels.namespace).is_none_or(|found| found == self.namespace) {
-            self.add(name.to_owned(), row);
-        }
-    }
-
-    fn add(&mut self, name: String, row: Row) {
-        let pod = row.labels.get(&self.spec.labels.pod);
-        let Some(series) = pod.and_then(|pod| self.targets.get(pod.as_str())).and_then(|i| self.series.get_mut(*i))
-        else {
-            return;
-        };
-        let labels = row.labels.into_iter().collect();
-        series.push(Series { name, labels, value: row.value, taken: Some(row.taken) });
     }
 }
 

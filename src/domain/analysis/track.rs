@@ -37,8 +37,8 @@ pub struct Track {
     steps: VecDeque<Step>,
     /// Why the latest look brought nothing.
     gap: Option<Gap>,
-    /// A new sample came since this was last asked.
-    renewed: bool,
+    /// New samples since they were last forgotten.
+    renewals: u32,
 }
 
 /// What a member's samples within a window amount to.
@@ -112,19 +112,25 @@ impl Track {
         };
         self.last = Some((at, raw));
         self.steps.push_back(Step { at, span, amount });
-        self.renewed = true;
+        self.renewals = self.renewals.saturating_add(1);
         Ok(())
     }
 
-    /// Whether a new sample came since it was last forgotten.
+    /// Whether the latest look brought a sample, new or not.
     #[must_use]
-    pub const fn is_renewed(&self) -> bool {
-        self.renewed
+    pub const fn is_answering(&self) -> bool {
+        self.gap.is_none()
     }
 
-    /// Forgets that a new sample came.
-    pub const fn forget_renewal(&mut self) {
-        self.renewed = false;
+    /// How many new samples came since they were last forgotten.
+    #[must_use]
+    pub const fn renewals(&self) -> u32 {
+        self.renewals
+    }
+
+    /// Forgets that new samples came.
+    pub const fn forget_renewals(&mut self) {
+        self.renewals = 0;
     }
 
     /// The latest sample alone.

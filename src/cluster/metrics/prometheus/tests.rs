@@ -4,6 +4,7 @@ use std::{
 };
 
 use api::connection::{ConnectionType, SecretKey};
+use domain::needs::Target;
 use k8s_openapi::ByteString;
 use rstest::rstest;
 use tokio::{

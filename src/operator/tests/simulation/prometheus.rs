@@ -69,12 +69,13 @@ impl Prometheus {
             let due = due * SCRAPES.as_secs() - offset;
             let due = Timestamp::from_second(i64::try_from(due).unwrap()).unwrap();
             let known = self.state.lock().unwrap().samples.get(&target.pod).map(|(taken, _)| *taken);
-            if !deaf && known.is_none_or(|known| known < due) {
-                if let Ok(mut series) = self.members.scrape(target, "/metrics", question.wanted).await {
-                    series.iter_mut().for_each(|series| series.taken = Some(due.max(now - Duration::from_secs(2))));
-                    let taken = series.first().and_then(|series| series.taken).unwrap_or(now);
-                    self.state.lock().unwrap().samples.insert(target.pod.clone(), (taken, series));
-                }
+            if !deaf
+                && known.is_none_or(|known| known < due)
+                && let Ok(mut series) = self.members.scrape(target, "/metrics", question.wanted).await
+            {
+                series.iter_mut().for_each(|series| series.taken = Some(due.max(now - Duration::from_secs(2))));
+                let taken = series.first().and_then(|series| series.taken).unwrap_or(now);
+                self.state.lock().unwrap().samples.insert(target.pod.clone(), (taken, series));
             }
             let state = self.state.lock().unwrap();
             let fresh = |taken: Timestamp| Duration::try_from(now.duration_since(taken)).unwrap_or_default() <= STALE;
