@@ -24,7 +24,7 @@ fn seen() -> Observation {
     let member = |index: usize| observation::Member {
         name: format!("node-{index}"),
         zone: String::new(),
-        node_selected: true,
+        unfit: None,
         pod: observation::Pod {
             name: format!("node-{index}"),
             uid: format!("uid-{index}"),
