@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::settings::{OPTIMIZATIONS, Settings};
 
 /// Kept connections beyond which the upstream refuses half of all requests.
@@ -9,12 +11,16 @@ pub const UPSTREAM_LIMIT: u64 = 500;
 /// Connections that a pool opens in a second, up to its maximum: one that is too large hurts only after a while.
 const OPENED_PER_SECOND: u64 = 25;
 
-/// Faults; each by a flag or an environment variable, so that a pod template can ask for them.
-#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+/// Faults; each by a flag or an environment variable, so that a pod template can ask for them, or while the member runs.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, clap::Args)]
+#[serde(default, deny_unknown_fields)]
 pub struct Faults {
     /// The optimization that brings the faults; any of them if left out
     #[arg(long = "fault-when", env = "FAULT_WHEN", value_parser = OPTIMIZATIONS)]
     pub when: Option<String>,
+    /// They act without any optimization as well
+    #[arg(long = "fault-always", env = "FAULT_ALWAYS")]
+    pub always: bool,
     /// Percent of requests that fail
     #[arg(long = "fault-errors", env = "FAULT_ERRORS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
     pub errors: u8,
@@ -30,6 +36,9 @@ pub struct Faults {
     /// The metrics endpoint answers 503
     #[arg(long = "fault-silence", env = "FAULT_SILENCE")]
     pub silence: bool,
+    /// The member is not ready
+    #[arg(long = "fault-unready", env = "FAULT_UNREADY")]
+    pub unready: bool,
 }
 
 /// The faults that act now.
@@ -45,6 +54,8 @@ pub struct Active {
     pub crash: Option<Duration>,
     /// The metrics endpoint answers 503.
     pub silence: bool,
+    /// The health endpoint answers 503.
+    pub unready: bool,
 }
 
 impl Faults {
@@ -55,13 +66,14 @@ impl Faults {
             Some(optimization) => settings.is_on(optimization),
             None => OPTIMIZATIONS.iter().any(|optimization| settings.is_on(optimization)),
         };
-        let mut active = if on {
+        let mut active = if on || self.always {
             Active {
                 errors: self.errors,
                 latency: Duration::from_millis(self.latency),
                 leak: self.leak,
                 crash: self.crash.map(Duration::from_secs),
                 silence: self.silence,
+                unready: self.unready,
             }
         } else {
             Active::default()

@@ -1,6 +1,6 @@
 //! The load on a fleet: each request on a connection of its own, as new clients come.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tokio::{
@@ -27,6 +27,10 @@ pub struct Options {
     /// Seconds until it ends
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=7200))]
     duration: u64,
+    /// Print a line for each request as it ends, instead of the sums: when it was sent in milliseconds since 1970, its
+    /// status (0 without an answer), and the member
+    #[arg(long)]
+    each: bool,
 }
 
 /// What was answered so far.
@@ -61,6 +65,8 @@ struct Answers {
 /// Never for a request that fails: that is counted.
 pub async fn run(options: Options) -> Result<(), String> {
     let report = Arc::new(Mutex::new(Report::default()));
+    let lines = Arc::new(Mutex::new(String::new()));
+    let every = Duration::from_millis(if options.each { 20 } else { 1000 });
     let slots = Arc::new(Semaphore::new(CONCURRENT));
     let end = Instant::now() + Duration::from_secs(options.duration);
     let mut ticks = interval(Duration::from_secs(1) / options.rate);
@@ -69,22 +75,42 @@ pub async fn run(options: Options) -> Result<(), String> {
     while Instant::now() < end {
         ticks.tick().await;
         if let Ok(slot) = slots.clone().try_acquire_owned() {
-            let report = report.clone();
+            let (report, lines) = (report.clone(), lines.clone());
             tokio::spawn(async move {
                 let sent = now();
                 let answer = timeout(DEADLINE, ask(options.target)).await.unwrap_or(None);
+                if options.each {
+                    lines.lock().await.push_str(&line(answer.as_ref(), sent));
+                }
                 report.lock().await.take(answer, sent);
                 drop(slot);
             });
         }
-        if printed.elapsed() >= Duration::from_secs(1) {
+        if printed.elapsed() >= every {
             printed = Instant::now();
-            print(&*report.lock().await)?;
+            if options.each {
+                print!("{}", std::mem::take(&mut *lines.lock().await));
+                std::io::stdout().flush().map_err(|error| format!("nobody reads: {error}"))?;
+            } else {
+                print(&*report.lock().await)?;
+            }
         }
     }
     // Those under way.
     let _ = timeout(DEADLINE, slots.acquire_many(u32::try_from(CONCURRENT).unwrap_or(u32::MAX))).await;
+    if options.each {
+        print!("{}", lines.lock().await);
+        return Ok(());
+    }
     print(&*report.lock().await)
+}
+
+/// One request, for a program to read.
+fn line(answer: Option<&(bool, String)>, sent: u64) -> String {
+    match answer {
+        Some((ok, member)) => format!("{sent} {} {member}\n", if *ok { 200 } else { 500 }),
+        None => format!("{sent} 0 -\n"),
+    }
 }
 
 fn print(report: &Report) -> Result<(), String> {

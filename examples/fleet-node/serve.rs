@@ -4,13 +4,19 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::IntoResponse,
+    routing::{get, put},
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -55,7 +61,7 @@ pub struct Options {
 struct Member {
     name: String,
     running: watch::Receiver<Running>,
-    faults: Faults,
+    faults: Mutex<Faults>,
     metrics: Arc<Metrics>,
     buffers: Mutex<Buffers>,
     requests: AtomicU64,
@@ -65,8 +71,9 @@ impl Member {
     /// The settings in use, and the faults that act with them now.
     fn state(&self) -> (Settings, Active) {
         let Running { settings, since } = self.running.borrow().clone();
-        let faults = self.faults.active(&settings, since.elapsed());
-        (settings, faults)
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let active = faults.active(&settings, since.elapsed());
+        (settings, active)
     }
 }
 
@@ -83,14 +90,14 @@ pub async fn run(options: Options) -> Result<(), String> {
     let member = Arc::new(Member {
         name: options.member,
         running,
-        faults: options.faults,
+        faults: Mutex::new(options.faults),
         metrics,
         buffers: Mutex::default(),
         requests: AtomicU64::new(0),
     });
     tokio::spawn(suffer(member.clone()));
-    let requests = Router::new().route("/", get(answer)).route("/healthz", get(|| async { "ok" }));
-    let reports = Router::new().route("/metrics", get(report));
+    let requests = Router::new().route("/", get(answer)).route("/healthz", get(health));
+    let reports = Router::new().route("/metrics", get(report)).route("/faults", put(told));
     let (requests, reports) = (requests.with_state(member.clone()), reports.with_state(member));
     let (listener, metrics_listener) = (bind(options.listen).await?, bind(options.metrics_listen).await?);
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| format!("cannot wait for SIGTERM: {error}"))?;
@@ -119,6 +126,16 @@ async fn report(State(member): State<Arc<Member>>) -> impl IntoResponse {
         return (StatusCode::SERVICE_UNAVAILABLE, String::new());
     }
     (StatusCode::OK, member.metrics.text())
+}
+
+async fn health(State(member): State<Arc<Member>>) -> StatusCode {
+    if member.state().1.unready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+}
+
+/// Other faults from now on.
+async fn told(State(member): State<Arc<Member>>, Json(faults): Json<Faults>) -> StatusCode {
+    *member.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    StatusCode::NO_CONTENT
 }
 
 /// Leaks and crashes, while those faults act.

@@ -24,7 +24,16 @@ fn a_fault_acts_only_while_its_optimization_is_on(
 
 #[test]
 fn all_faults_act_together() {
-    let faults = Faults { when: None, errors: 1, latency: 20, leak: 3, crash: Some(4), silence: true };
+    let faults = Faults {
+        when: None,
+        always: false,
+        errors: 1,
+        latency: 20,
+        leak: 3,
+        crash: Some(4),
+        silence: true,
+        unready: true,
+    };
     let on = Settings::read("", POOL).unwrap();
     let expected = Active {
         errors: 1,
@@ -32,6 +41,7 @@ fn all_faults_act_together() {
         leak: 3,
         crash: Some(Duration::from_secs(4)),
         silence: true,
+        unready: true,
     };
     assert_eq!(faults.active(&on, LATER), expected);
     assert_eq!(faults.active(&Settings::default(), LATER), Active::default());
@@ -44,4 +54,10 @@ fn all_faults_act_together() {
 fn a_pool_that_is_too_large_hurts_once_it_has_filled(#[case] seconds: u64, #[case] errors: u8) {
     let settings = Settings::read("", "network.pool.enabled = true\nnetwork.pool.max = 1000\n").unwrap();
     assert_eq!(Faults::default().active(&settings, Duration::from_secs(seconds)).errors, errors);
+}
+
+#[test]
+fn a_fault_can_act_without_any_optimization() {
+    let faults = Faults { always: true, errors: 7, ..Faults::default() };
+    assert_eq!(faults.active(&Settings::default(), LATER).errors, 7);
 }

@@ -23,3 +23,11 @@ fn requests_without_an_answer_are_lost_and_not_failed() {
     let answers = &report.members["a"];
     assert_eq!((answers.requests, answers.failed, answers.last_sent), (2, 1, 5));
 }
+
+#[rstest]
+#[case::ok(Some((true, "a".to_owned())), "5 200 a\n")]
+#[case::failed(Some((false, "a".to_owned())), "5 500 a\n")]
+#[case::lost(None, "5 0 -\n")]
+fn a_request_is_one_line(#[case] answer: Option<(bool, String)>, #[case] expected: &str) {
+    assert_eq!(line(answer.as_ref(), 5), expected);
+}

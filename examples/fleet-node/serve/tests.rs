@@ -5,7 +5,7 @@ fn member(overlay: &str, faults: Faults) -> Arc<Member> {
     Arc::new(Member {
         name: "node-0".to_owned(),
         running,
-        faults,
+        faults: Mutex::new(faults),
         metrics: Arc::new(Metrics::new()),
         buffers: Mutex::default(),
         requests: AtomicU64::new(0),
@@ -46,4 +46,12 @@ async fn a_silent_member_answers_no_scrape() {
     let status = async |overlay: &str| report(State(member(overlay, faults.clone()))).await.into_response().status();
     assert_eq!(status("").await, StatusCode::OK);
     assert_eq!(status("dns.cache.enabled = true\n").await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn faults_can_be_changed_while_the_member_runs() {
+    let member = member("dns.cache.enabled = true\n", Faults::default());
+    assert_eq!(health(State(member.clone())).await, StatusCode::OK);
+    told(State(member.clone()), Json(serde_json::from_str(r#"{"unready": true}"#).unwrap())).await;
+    assert_eq!(health(State(member)).await, StatusCode::SERVICE_UNAVAILABLE);
 }
