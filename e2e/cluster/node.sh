@@ -4,11 +4,13 @@
 # Everything that runs, beside the holder of the namespaces.
 node_processes=(relay kube-proxy kubelet scheduler controller-manager api-server etcd containerd)
 
-# from_template NAME FILE
+# from_template NAME FILE: an unchanged file stays, since kube-proxy ends when its own is written.
 from_template() {
-	sed -e "s|{{run}}|$run|g" -e "s|{{name}}|$cluster_name|g" -e "s|{{node}}|$node_name|g" \
+	local text
+	text=$(sed -e "s|{{run}}|$run|g" -e "s|{{name}}|$cluster_name|g" -e "s|{{node}}|$node_name|g" \
 		-e "s|{{address}}|$node_address|g" -e "s|{{runc}}|$(command -v runc)|g" \
-		"$here/config/$1" >"$2"
+		"$here/config/$1")
+	[[ -f $2 && $(<"$2") == "$text" ]] || printf '%s\n' "$text" >"$2"
 }
 
 # In the network namespace, with the machine's own files.

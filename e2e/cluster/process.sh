@@ -27,8 +27,16 @@ start() {
 	local file=$1 log=$2
 	shift 2
 	! pid_of "$file" >/dev/null || return 0
-	# A lock held by this script must not live on in the process.
-	setsid "$@" >>"$log" 2>&1 </dev/null 9>&- &
+	# A lock held by this script, or by whoever called it, must not live on in
+	# the process: it would be held for as long as the cluster runs.
+	# shellcheck disable=SC2016 # for the inner shell
+	setsid bash -c '
+		for descriptor in /proc/self/fd/*; do
+			descriptor=${descriptor##*/}
+			((descriptor < 3)) || eval "exec $descriptor>&-"
+		done
+		exec "$@"
+	' start "$@" >>"$log" 2>&1 </dev/null &
 	local pid=$!
 	printf '%s %s\n' "$pid" "$(start_time "$pid")" >"$file"
 	disown "$pid"
