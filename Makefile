@@ -2,7 +2,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help test demo cluster cluster-down shell crds
+.PHONY: help test demo bench cluster cluster-down shell crds
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -12,6 +12,9 @@ test: ## All tests: unit, simulation, control plane, and end to end on a real cl
 
 demo: ## A good and a bad rollout on a real cluster with live traffic
 	@e2e/demo
+
+bench: ## Measure on a real cluster; QUICK=1, BENCH=section,...: see docs/benchmarks.md
+	@e2e/bench
 
 cluster: ## Start a real Kubernetes of one node; see e2e/cluster/README.md
 	@e2e/cluster/cluster up

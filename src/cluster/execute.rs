@@ -20,8 +20,11 @@ pub mod withdraw;
 
 /// Every write ends by then, one way or the other.
 pub const DEADLINE: Duration = Duration::from_secs(2);
-/// Writes that are under way at once.
-const CONCURRENCY: usize = 64;
+/// Writes that are under way at once. An API server on few cores does no more with more of them, and each one waits
+/// longer.
+const CONCURRENCY: usize = 16;
+/// The same for writes that take harm away from many members at once; they do not wait behind the others.
+const URGENT_CONCURRENCY: usize = 32;
 
 /// Why a write did not happen, or may not have.
 #[derive(Debug, thiserror::Error)]
@@ -74,13 +77,21 @@ impl WriteError {
 pub struct Writer {
     client: Client,
     permits: Arc<Semaphore>,
+    urgent: Arc<Semaphore>,
 }
 
 impl Writer {
     /// A writer whose writes share one bound on how many are under way.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client, permits: Arc::new(Semaphore::new(CONCURRENCY)) }
+        let (permits, urgent) = (Semaphore::new(CONCURRENCY), Semaphore::new(URGENT_CONCURRENCY));
+        Self { client, permits: Arc::new(permits), urgent: Arc::new(urgent) }
+    }
+
+    /// The same writer, for the writes that come first: those by which all members of a run are out of traffic or have
+    /// their settings back, and the mark by which a standby knows of it.
+    fn first(&self) -> Self {
+        Self { permits: self.urgent.clone(), ..self.clone() }
     }
 
     /// Commits a status under the version of the rollout that it was decided on. An equal status is not written.
@@ -177,3 +188,6 @@ impl Writer {
         tokio::time::timeout(DEADLINE, permitted).await.unwrap_or_else(|_| Err(late()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,8 +30,9 @@ pub mod standby;
 pub mod synchronization;
 pub mod telemetry;
 
-/// Passes that are under way at once.
-const CONCURRENT_PASSES: u16 = 32;
+/// Passes that are under way at once. Their writes are bounded by the writer; a pass that waits for its own must not keep
+/// another rollout's breach from being acted on.
+const CONCURRENT_PASSES: u16 = 512;
 /// How often the traces of deleted rollouts are swept away.
 const SWEEP: Duration = Duration::from_secs(10);
 

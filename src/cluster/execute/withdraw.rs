@@ -130,7 +130,7 @@ impl Writer {
         mark: &Mark,
     ) -> Result<OptimizationRollout, WriteError> {
         let patch = json!({"metadata": {"annotations": mark_annotations(mark)}});
-        self.merge(&self.rollouts(rollout), "rollout", &rollout.name_any(), patch).await
+        self.first().merge(&self.rollouts(rollout), "rollout", &rollout.name_any(), patch).await
     }
 
     async fn reroute(&self, rollout: &OptimizationRollout, service: &str, mark: &Mark) -> Result<(), WriteError> {
@@ -138,7 +138,7 @@ impl Writer {
             "metadata": {"annotations": mark_annotations(mark)},
             "spec": {"selector": {COHORT_LABEL: cohort::BASELINE}},
         });
-        self.merge(&self.services(rollout), "Service", service, patch).await.map(drop)
+        self.first().merge(&self.services(rollout), "Service", service, patch).await.map(drop)
     }
 
     async fn stop_serving(
@@ -169,7 +169,7 @@ impl Writer {
         let mut shard = restoration.seen.clone();
         for _ in 0..RESTORE_TRIES {
             let Some(write) = restoration.write(&shard) else { return Ok(()) };
-            match self.write_shard(rollout, &write).await {
+            match self.first().write_shard(rollout, &write).await {
                 Err(WriteError::Conflict(_)) => {}
                 // Without the ConfigMap its members run their base config: nothing is left to take back.
                 Err(WriteError::NotFound(_)) => return Ok(()),
@@ -190,7 +190,7 @@ impl Writer {
     ) -> Result<Option<domain::observation::Shard>, WriteError> {
         let name = &restoration.seen.name;
         let what = format!("ConfigMap {name}");
-        let Some(map) = self.bounded(&what, maps.get_opt(name)).await? else { return Ok(None) };
+        let Some(map) = self.first().bounded(&what, maps.get_opt(name)).await? else { return Ok(None) };
         shard::read(&restoration.config, &map)
             .map(Some)
             .map_err(|problem| WriteError::Refused { what, message: problem.message })

@@ -8,6 +8,9 @@ use super::{
     track::Windowed,
 };
 
+/// A cohort is as bad as another one up to this many times its value.
+const AS_BAD: f64 = 2.0;
+
 /// What a cohort amounts to in the window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pooled {
@@ -68,17 +71,25 @@ pub fn pool(query: &Query, windows: &[Result<Windowed, Gap>]) -> Pooled {
     Pooled { value, requests, answered: known.len(), asked: windows.len(), gap }
 }
 
-/// Compares both cohorts with the indicator's limits.
+/// Compares both cohorts with the indicator's limits. An absolute limit that the baseline breaks about as badly at the
+/// same time is the sign of something else, and says nothing of the optimization.
 #[must_use]
 pub fn judge(indicator: &Indicator, optimized: &Pooled, baseline: &Pooled) -> Judgement {
     let value = match sufficient(indicator, optimized, "optimized") {
         Ok(value) => value,
         Err(why) => return Judgement::Unknown(why),
     };
+    let concurrent = sufficient(indicator, baseline, "baseline").ok();
     if let Some(max) = indicator.max.as_ref().filter(|max| value > max.value()) {
+        if let Some(other) = concurrent.filter(|other| *other > max.value() && value <= other * AS_BAD) {
+            return shared(indicator, value, other, &format!("max {max}"));
+        }
         return Judgement::Beyond(format!("{} is above max {max}", max.write(value)));
     }
     if let Some(min) = indicator.min.as_ref().filter(|min| value < min.value()) {
+        if let Some(other) = concurrent.filter(|other| *other < min.value() && value * AS_BAD >= *other) {
+            return shared(indicator, value, other, &format!("min {min}"));
+        }
         return Judgement::Beyond(format!("{} is below min {min}", min.write(value)));
     }
     if indicator.max_increase.is_none() && indicator.max_decrease.is_none() {
@@ -106,6 +117,14 @@ pub fn judge(indicator: &Indicator, optimized: &Pooled, baseline: &Pooled) -> Ju
         ));
     }
     Judgement::Within
+}
+
+fn shared(indicator: &Indicator, value: f64, other: f64, limit: &str) -> Judgement {
+    Judgement::Unknown(format!(
+        "{} breaks {limit}, but so does the baseline's {}: something else is wrong",
+        written(indicator, value),
+        written(indicator, other)
+    ))
 }
 
 fn sufficient(indicator: &Indicator, pooled: &Pooled, cohort: &str) -> Result<f64, String> {

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use api::fleet::Acknowledgement;
+use rstest::rstest;
 use serde_json::json;
 
 use super::*;
@@ -103,6 +104,35 @@ fn a_limit_is_breached_after_two_looks_beyond_it_and_not_after_one() {
     let breach = watch.look(1, 0.05, 0.0).breach.clone().unwrap();
     assert_eq!((breach.reason, breach.indicator.as_str(), breach.worst.len()), (Reason::LimitBreached, "errors", 2));
     assert!(breach.message.contains("5% is above max 1%"), "{}", breach.message);
+}
+
+#[rstest]
+#[case::the_baseline_is_as_bad(0.5, 0.5, false)]
+#[case::the_baseline_is_half_as_bad(0.5, 0.25, false)]
+#[case::the_baseline_is_bad_and_the_optimized_are_far_worse(0.5, 0.2, true)]
+#[case::the_baseline_is_within_the_limit(0.015, 0.01, true)]
+fn what_hits_both_cohorts_is_neither_a_breach_nor_a_pass(
+    #[case] optimized: f64,
+    #[case] baseline: f64,
+    #[case] breaches: bool,
+) {
+    let mut watch = Watch::new(errors());
+    let measured = watch.look(6, optimized, baseline);
+    assert_eq!(measured.breach.is_some(), breaches);
+    assert_eq!(measured.covered, Duration::ZERO);
+    let message = &measured.indicators[0].message;
+    assert_eq!(message.contains("so does the baseline's"), !breaches, "{message}");
+}
+
+#[test]
+fn a_minimum_that_both_cohorts_miss_is_neither_a_breach_nor_a_pass() {
+    let mut indicator = errors();
+    indicator["max"] = json!(null);
+    indicator["min"] = json!("90%");
+    let mut watch = Watch::new(indicator.clone());
+    assert!(watch.look(6, 0.5, 0.6).breach.is_none());
+    let mut watch = Watch::new(indicator);
+    assert!(watch.look(6, 0.2, 0.6).breach.is_some());
 }
 
 #[test]

@@ -1,0 +1,299 @@
+//! Members that do not exist: kwok plays their pods, whose addresses all lead to one server of metrics here.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, State, connect_info::Connected},
+    routing::get,
+    serve::{IncomingStream, Listener},
+};
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use kube::{Api, api::PostParams, core::ApiResource};
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::AbortHandle,
+    time::Instant,
+};
+
+use crate::{
+    bench::Bench,
+    noise::Noise,
+    plan::Target,
+    seen::{Seen, now},
+};
+
+/// Nodes that kwok plays; each has addresses for 250 pods.
+const NODES: usize = 8;
+/// Port of the metrics.
+const PORT: u16 = 9090;
+/// Requests per second that every member pretends to serve.
+const RATE: f64 = 200.0;
+/// Share of the requests that fail without a cause.
+const USUAL: f64 = 0.002;
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// The server, until this is dropped.
+pub struct Stub {
+    members: Members,
+    server: AbortHandle,
+}
+
+type Members = Arc<Mutex<HashMap<IpAddr, Member>>>;
+
+/// What one member pretends.
+struct Member {
+    noise: Noise,
+    failing: f64,
+    since: Instant,
+    requests: u64,
+    errors: u64,
+    /// For each that asks: what it was told last, and when it was first told of more than one percent of errors.
+    told: HashMap<IpAddr, Told>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Told {
+    requests: u64,
+    errors: u64,
+    bad: Option<i64>,
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Stub {
+    /// Serves the metrics of every pod on a Node that kwok plays. Makes the Nodes if there are none.
+    ///
+    /// # Errors
+    /// When the Nodes do not get addresses for pods, or the port is taken.
+    pub async fn start(bench: &Bench) -> Result<Self, String> {
+        nodes(bench).await?;
+        let listener = TcpListener::bind(("0.0.0.0", PORT))
+            .await
+            .map_err(|error| format!("cannot listen on port {PORT}: {error}"))?;
+        let members = Members::default();
+        let router = Router::new().route("/metrics", get(metrics)).with_state(members.clone());
+        let service = router.into_make_service_with_connect_info::<Ends>();
+        let server = tokio::spawn(async move { _ = axum::serve(Both(listener), service).await }).abort_handle();
+        Ok(Self { members, server })
+    }
+
+    /// The share of requests that fail on the members with these addresses, from now on.
+    pub fn fail(&self, addresses: &BTreeSet<IpAddr>, share: Option<f64>) {
+        let mut members = lock(&self.members);
+        for address in addresses {
+            let member = members.entry(*address).or_insert_with(Member::new);
+            member.pass();
+            member.failing = share.unwrap_or(USUAL);
+            member.told.values_mut().for_each(|told| told.bad = None);
+        }
+    }
+
+    /// When somebody was first told by one of these members of more than one percent of errors in a look.
+    #[must_use]
+    pub fn told(&self, addresses: &BTreeSet<IpAddr>, asking: IpAddr) -> Option<i64> {
+        let members = lock(&self.members);
+        addresses.iter().filter_map(|address| members.get(address)?.told.get(&asking)?.bad).min()
+    }
+}
+
+impl Member {
+    fn new() -> Self {
+        let since = Instant::now();
+        Self { noise: Noise::new(), failing: USUAL, since, requests: 0, errors: 0, told: HashMap::new() }
+    }
+
+    /// Serves the requests of the time that has passed.
+    fn pass(&mut self) {
+        let requests = self.noise.count(RATE * self.since.elapsed().as_secs_f64());
+        self.since = Instant::now();
+        self.requests += requests;
+        // Not every minute is as good as the other, but half of all requests is half of them.
+        let share = if self.failing > USUAL { self.failing } else { USUAL * self.noise.factor() };
+        self.errors += self.noise.of(requests, share);
+    }
+
+    fn text(&mut self, asking: IpAddr) -> String {
+        self.pass();
+        let before = self.told.get(&asking).copied().unwrap_or_default();
+        let (errors, requests) = (self.errors - before.errors, self.requests - before.requests);
+        let bad = before.requests > 0 && errors * 100 > requests && self.failing > USUAL;
+        let bad = before.bad.or_else(|| bad.then(now));
+        self.told.insert(asking, Told { requests: self.requests, errors: self.errors, bad });
+        format!("requests_total {}\nerrors_total {}\n", self.requests, self.errors)
+    }
+}
+
+async fn metrics(State(members): State<Members>, ConnectInfo(ends): ConnectInfo<Ends>) -> String {
+    lock(&members).entry(ends.here).or_insert_with(Member::new).text(ends.there)
+}
+
+fn lock(members: &Members) -> MutexGuard<'_, HashMap<IpAddr, Member>> {
+    members.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Both ends of a connection: which member is asked, and who asks.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    here: IpAddr,
+    there: IpAddr,
+}
+
+impl Connected<IncomingStream<'_, Both>> for Ends {
+    fn connect_info(stream: IncomingStream<'_, Both>) -> Self {
+        let (here, there) = *stream.remote_addr();
+        Self { here: here.ip(), there: there.ip() }
+    }
+}
+
+/// A listener that tells both ends.
+struct Both(TcpListener);
+
+impl Listener for Both {
+    type Io = TcpStream;
+    type Addr = (SocketAddr, SocketAddr);
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            if let Ok((stream, there)) = self.0.accept().await
+                && let Ok(here) = stream.local_addr()
+            {
+                return (stream, (here, there));
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        let here = self.0.local_addr()?;
+        Ok((here, here))
+    }
+}
+
+/// Makes the Nodes, and leads the addresses of their pods here.
+async fn nodes(bench: &Bench) -> Result<(), String> {
+    let resource = ApiResource::erase::<Node>(&());
+    for number in 0..NODES {
+        let name = format!("stub-{number}");
+        let node = json!({
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": name, "annotations": {"kwok.x-k8s.io/node": "fake"}, "labels": {"type": "kwok"}},
+            "spec": {"taints": [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]},
+        });
+        bench.apply(&resource, None, &node).await?;
+    }
+    let seen: Seen<Node> = Seen::watch(Api::all(bench.client.clone()), "type=kwok");
+    let ranges = seen
+        .until(LONGEST, "all with addresses for pods", |nodes| {
+            let ranges: Vec<String> = nodes.values().filter_map(|node| node.spec.as_ref()?.pod_cidr.clone()).collect();
+            (ranges.len() == NODES).then_some(ranges)
+        })
+        .await?;
+    for range in ranges {
+        let route = ["route", "replace", "local", &range, "dev", "lo"];
+        let status = tokio::process::Command::new("ip").args(route).status().await;
+        if !status.is_ok_and(|status| status.success()) {
+            return Err(format!("cannot lead the addresses {range} here; are you inside the cluster's network?"));
+        }
+    }
+    Ok(())
+}
+
+/// A fleet of such members, with a Service in front.
+#[derive(Clone, Debug)]
+pub struct StubFleet {
+    /// Its name, also that of its Service.
+    pub name: String,
+    /// How many members.
+    pub size: usize,
+}
+
+impl StubFleet {
+    /// What a rollout over it works on.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target {
+            members: self.name.clone(),
+            config_map: format!("{}-optimizations", self.name),
+            service: self.name.clone(),
+            acknowledgement: json!({"timer": "1s"}),
+        }
+    }
+
+    /// Creates its Service and pods. `first` is a number to spread fleets over the Nodes.
+    ///
+    /// # Errors
+    /// When the API server does not take them.
+    pub async fn create(&self, bench: &Bench, namespace: &str, first: usize) -> Result<(), String> {
+        let services: Api<Service> = Api::namespaced(bench.client.clone(), namespace);
+        let service = json!({
+            "metadata": {"name": self.name},
+            "spec": {
+                "selector": {"app.kubernetes.io/name": self.name, "optimization.qudag.io/serving": "true"},
+                "ports": [{"name": "http", "port": 80, "targetPort": 8080}],
+            },
+        });
+        create(&services, service).await?;
+        let pods: Api<Pod> = Api::namespaced(bench.client.clone(), namespace);
+        for number in 0..self.size {
+            create(&pods, self.pod(number, (first + number) % NODES)).await?;
+        }
+        Ok(())
+    }
+
+    fn pod(&self, number: usize, node: usize) -> Value {
+        json!({
+            "metadata": {
+                "name": format!("{}-{number}", self.name),
+                "labels": {
+                    "app.kubernetes.io/name": self.name,
+                    "optimization.qudag.io/cohort": "baseline",
+                    "optimization.qudag.io/serving": "true",
+                },
+            },
+            "spec": {
+                "nodeName": format!("stub-{node}"),
+                "automountServiceAccountToken": false,
+                "containers": [{
+                    "name": "member",
+                    "image": "stub",
+                    "ports": [{"name": "metrics", "containerPort": PORT}],
+                    "volumeMounts": [{"name": "optimizations", "mountPath": "/etc/optimizations"}],
+                }],
+                "volumes": [{
+                    "name": "optimizations",
+                    "configMap": {"name": format!("{}-optimizations", self.name), "optional": true},
+                }],
+            },
+        })
+    }
+}
+
+async fn create<K>(api: &Api<K>, object: Value) -> Result<(), String>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + serde::Serialize + std::fmt::Debug,
+{
+    let kind = K::kind(&());
+    let object: K = serde_json::from_value(object).map_err(|error| format!("a {kind} does not parse: {error}"))?;
+    let created = api.create(&PostParams::default(), &object).await;
+    created.map(drop).map_err(|error| format!("cannot create a {kind}: {error}"))
+}
+
+/// The addresses of these pods.
+#[must_use]
+pub fn addresses<'a>(
+    pods: &BTreeMap<String, Arc<Pod>>,
+    names: impl IntoIterator<Item = &'a String>,
+) -> BTreeSet<IpAddr> {
+    names.into_iter().filter_map(|name| pods.get(name)?.status.as_ref()?.pod_ip.as_ref()?.parse().ok()).collect()
+}

@@ -1,0 +1,64 @@
+use std::convert::Infallible;
+
+use api::{names::SERVING_LABEL, reason::Reason};
+use domain::{
+    mark::{Cause, Mark},
+    plan::{PodTarget, Withdraw},
+};
+use jiff::Timestamp;
+use kube::client::Body;
+use tokio::time::Instant;
+
+use super::*;
+
+fn rollout() -> OptimizationRollout {
+    let spec = json!({
+        "fleet": {
+            "selector": {"matchLabels": {SERVING_LABEL: "true"}},
+            "config": {"rendered": {"name": "files", "key": "{member}.toml"}},
+        },
+        "optimizations": [{"name": "cache", "settings": [{"path": "cache", "optimized": true, "baseline": false}]}],
+        "stages": [{"name": "all", "percent": 100, "bake": "1m"}],
+    });
+    let mut rollout = OptimizationRollout::new("tuning", serde_json::from_value(spec).unwrap());
+    rollout.metadata.namespace = Some("qudag".to_owned());
+    rollout
+}
+
+fn mark() -> Mark {
+    Mark { run: "run".to_owned(), cause: Cause::new(Reason::LimitBreached, "errors", Timestamp::UNIX_EPOCH) }
+}
+
+/// An API server that takes writes to Services at once and never answers for pods.
+fn stuck_with_pods() -> Client {
+    let answer = |request: http::Request<Body>| async move {
+        if request.uri().path().contains("/pods/") {
+            std::future::pending::<()>().await;
+        }
+        let object = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "qudag"}}).to_string();
+        Ok::<_, Infallible>(http::Response::new(Body::from(object.into_bytes())))
+    };
+    Client::new(tower::service_fn(answer), "qudag")
+}
+
+#[tokio::test(start_paused = true)]
+async fn moving_traffic_does_not_wait_for_the_labels_of_other_runs() {
+    let writer = Writer::new(stuck_with_pods());
+    let labels: Vec<_> = (0..1000)
+        .map(|number| Withdraw::StopServing {
+            pod: PodTarget { name: format!("pod-{number}"), uid: "uid".to_owned() },
+            mark: mark(),
+        })
+        .collect();
+    let other = tokio::spawn({
+        let writer = writer.clone();
+        async move { writer.withdraw(&rollout(), &labels).await }
+    });
+    tokio::task::yield_now().await;
+    let began = Instant::now();
+    let reroute = Withdraw::RerouteService { service: "qudag".to_owned(), mark: mark() };
+    let withdrawn = writer.withdraw(&rollout(), &[reroute]).await;
+    assert!(withdrawn.errors.is_empty(), "{:?}", withdrawn.errors);
+    assert!(began.elapsed() < Duration::from_millis(10), "{:?}", began.elapsed());
+    assert_eq!(other.await.unwrap().errors.len(), 1000);
+}
