@@ -66,6 +66,8 @@ async fn once(bench: &Bench, count: usize) -> Result<Vec<(f64, f64)>, String> {
     let replicas = Replicas::watch(bench);
     let leader = replicas.address(&replicas.leader().await?)?;
     let stage = Stage::set(bench, NAMESPACE, count, MEMBERS).await?;
+    // Where one look decides, noise would.
+    stage.fleets.iter().for_each(|fleet| stage.stub.fail(&stage.members(fleet), Some(0.0)));
     stage.begin(Judging::OneBadLook).await?;
     stage.baking().await?;
     tokio::time::sleep(Duration::from_secs(3)).await;

@@ -26,6 +26,8 @@ const POLICY: &str = "bench-deny";
 const ROLE: &str = "optimization-operator-fleet";
 /// Time until the API server acts on a policy or a role.
 const IN_FORCE: Duration = Duration::from_secs(4);
+/// From the breach to the deletion of the Service: without traffic before the first bad look, there is nothing to see.
+const MIDWAY: Duration = Duration::from_millis(700);
 /// How long the API answers 429.
 const TOO_MANY: Duration = Duration::from_secs(20);
 
@@ -112,6 +114,7 @@ impl Fault {
         let failed = |error: kube::Error| format!("{}: {error}", self.name());
         match self {
             Self::ServiceDeleted => {
+                tokio::time::sleep(MIDWAY).await;
                 let api: Api<Service> = Api::namespaced(bench.client.clone(), &fleet.namespace);
                 api.delete(SERVICE, &DeleteParams::default()).await.map(drop).map_err(failed)
             }

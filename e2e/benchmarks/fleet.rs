@@ -18,7 +18,7 @@ use k8s_openapi::api::{
 use kube::{Api, ResourceExt, core::ApiResource};
 use serde_json::{Value, json};
 
-use crate::{bench::Bench, seen::Seen};
+use crate::{bench::Bench, plan, seen::Seen};
 
 /// Name of the Service in front of it.
 pub const SERVICE: &str = "qudag";
@@ -61,12 +61,10 @@ impl Fleet {
                 Some("StatefulSet") => ApiResource::erase::<StatefulSet>(&()),
                 _ => continue,
             };
-            object["metadata"]["namespace"] = json!(namespace);
+            plan::set(&mut object, "/metadata", "namespace", json!(namespace));
             if resource.kind == "StatefulSet" {
-                object["spec"]["replicas"] = json!(size);
-                if let Some(container) = object.pointer_mut("/spec/template/spec/containers/0") {
-                    container["image"] = json!(bench.image);
-                }
+                plan::set(&mut object, "/spec", "replicas", json!(size));
+                plan::set(&mut object, "/spec/template/spec/containers/0", "image", json!(bench.image));
             }
             bench.apply(&resource, Some(namespace), &object).await?;
         }

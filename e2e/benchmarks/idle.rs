@@ -44,7 +44,7 @@ pub async fn run(bench: &Bench) -> Result<Vec<Figure>, String> {
             acknowledgement: json!({"timer": "1s"}),
         };
         let mut rollout = plan::rollout(&format!("idle-{number}"), &target, Judging::Defaults);
-        rollout["spec"]["paused"] = json!(true);
+        plan::set(&mut rollout, "/spec", "paused", json!(true));
         let api = api.clone();
         async move {
             let rollout: OptimizationRollout =

@@ -45,6 +45,7 @@ const SECTIONS: &[(&str, bool, Section)] = &[
     ("scale", false, |bench| scale::run(bench).boxed()),
     ("idle", false, |bench| idle::run(bench).boxed()),
     ("faults", false, |bench| faults::run(bench).boxed()),
+    ("throttled", false, |bench| faults::throttled(bench).boxed()),
 ];
 
 #[tokio::main]
@@ -88,6 +89,8 @@ async fn run() -> Result<bool, String> {
             Ok(more) => figures.extend(more),
             Err(error) => failed.push(format!("{name}: {error}")),
         }
+        // A section that failed may have left it without replicas.
+        replica::scale(&bench, 2).await?;
         eprintln!("== {name}: {} s", began.elapsed().as_secs());
         write(&figures)?;
     }

@@ -46,8 +46,8 @@ pub fn rollout(name: &str, target: &Target, judging: Judging) -> Value {
         "max": "1%",
     });
     if judging == Judging::OneBadLook {
-        errors["window"] = json!("1s");
-        errors["confirm"] = json!({"breaches": 1, "looks": 1});
+        set(&mut errors, "", "window", json!("1s"));
+        set(&mut errors, "", "confirm", json!({"breaches": 1, "looks": 1}));
     }
     json!({
         "apiVersion": "optimization.qudag.io/v1alpha1",
@@ -70,4 +70,11 @@ pub fn rollout(name: &str, target: &Target, judging: Judging) -> Value {
             "traffic": {"services": [{"name": target.service}]},
         },
     })
+}
+
+/// Sets a field of the object at this place (a JSON pointer).
+pub fn set(object: &mut Value, place: &str, field: &str, value: Value) {
+    if let Some(fields) = object.pointer_mut(place).and_then(Value::as_object_mut) {
+        fields.insert(field.to_owned(), value);
+    }
 }

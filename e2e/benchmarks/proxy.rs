@@ -22,7 +22,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::bench::Bench;
+use crate::{bench::Bench, replica};
 
 /// Bytes of a request that are passed on at most.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -59,11 +59,13 @@ struct Front {
 }
 
 impl Proxied {
-    /// Starts both. The operator serves this namespace, has its Lease there, and all rights.
+    /// Starts both, in place of the chart's operator, which comes back at the end of the section. This one serves one
+    /// namespace, has its Lease there, and all rights.
     ///
     /// # Errors
     /// When one of them does not start.
     pub async fn start(bench: &Bench, namespace: &str) -> Result<Self, String> {
+        replica::scale(bench, 0).await?;
         let failed = |error: std::io::Error| format!("the proxy does not start: {error}");
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let server = format!("http://{}", listener.local_addr().map_err(failed)?);

@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
-use kube::{Api, ResourceExt, api::DeleteParams};
+use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::Pod};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams},
+};
+use serde_json::json;
 
 use crate::{bench::Bench, seen::Seen};
 
@@ -95,6 +99,26 @@ impl Replicas {
     pub fn names(&self) -> Vec<String> {
         self.seen.all().values().map(|pod| pod.name_any()).collect()
     }
+}
+
+/// Lets the chart's operator run with so many replicas. An operator of our own needs it out of the way: each would say of
+/// the other's rollouts that it does not serve their namespace.
+///
+/// # Errors
+/// When the API server does not take it, or the pods do not go away.
+pub async fn scale(bench: &Bench, replicas: usize) -> Result<(), String> {
+    let deployments: Api<Deployment> = Api::namespaced(bench.client.clone(), NAMESPACE);
+    let change = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+    let changed = deployments.patch(NAMESPACE, &PatchParams::default(), &change).await;
+    changed.map_err(|error| format!("cannot scale the operator: {error}"))?;
+    let pods: Seen<Pod> = Seen::watch(Api::namespaced(bench.client.clone(), NAMESPACE), LABELS);
+    let there = |pods: &BTreeMap<String, Arc<Pod>>| {
+        let ready = pods.values().filter(|pod| crate::fleet::is_ready(pod)).count();
+        (pods.len() == replicas && ready == replicas).then_some(())
+    };
+    // The watch begins with an answer, before which there seem to be none.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    pods.until(LONGEST, "as many as asked for", there).await
 }
 
 /// The folder in `/proc` of a replica's process. Processes of pods are visible here, because only the network and the

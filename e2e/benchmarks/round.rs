@@ -191,6 +191,14 @@ impl<'a> Rounds<'a> {
         self.fleet.rollouts.until(LONGEST, "taken back", restored).await
     }
 
+    /// Whether the status says that this attempt is aborted.
+    #[must_use]
+    pub fn is_aborted(&self) -> bool {
+        let rollout = self.rollout();
+        let run = rollout.as_ref().and_then(|rollout| rollout.status.as_ref()?.run.as_ref());
+        run.is_some_and(|run| run.attempt == self.attempt && run.aborted_at.is_some())
+    }
+
     /// The rollout as it was seen last.
     #[must_use]
     pub fn rollout(&self) -> Option<Arc<OptimizationRollout>> {

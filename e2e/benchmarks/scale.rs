@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::{
     bench::Bench,
     figure::{Figure, Goal, Of},
+    plan::{self, Judging},
     round::{is_off, seconds},
     seen::{Seen, now},
     stage::Stage,
@@ -36,10 +37,10 @@ pub async fn run(bench: &Bench) -> Result<Vec<Figure>, String> {
     let mut done = Vec::new();
     for attempt in 1..=bench.rounds(1, 3) {
         if attempt == 1 {
-            let mut plan = crate::plan::rollout("scale", &fleet.target(), crate::plan::Judging::Defaults);
+            let mut plan = plan::rollout("scale", &fleet.target(), Judging::Defaults);
             // Everybody, and no indicator: an abort is what begins the retreat.
-            plan["spec"]["holdoutPercent"] = json!(0);
-            plan["spec"]["indicators"] = json!([]);
+            plan::set(&mut plan, "/spec", "holdoutPercent", json!(0));
+            plan::set(&mut plan, "/spec", "indicators", json!([]));
             let plan = serde_json::from_value(plan).map_err(|error| format!("the rollout does not parse: {error}"))?;
             let created = rollouts.create(&Default::default(), &plan).await;
             created.map_err(|error| format!("cannot create the rollout: {error}"))?;

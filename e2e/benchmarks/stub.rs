@@ -50,7 +50,8 @@ type Members = Arc<Mutex<HashMap<IpAddr, Member>>>;
 /// What one member pretends.
 struct Member {
     noise: Noise,
-    failing: f64,
+    /// The share that fails; left out, as noise has it.
+    failing: Option<f64>,
     since: Instant,
     requests: u64,
     errors: u64,
@@ -88,13 +89,13 @@ impl Stub {
         Ok(Self { members, server })
     }
 
-    /// The share of requests that fail on the members with these addresses, from now on.
+    /// The share of requests that fail on the members with these addresses, from now on; without one, as noise has it.
     pub fn fail(&self, addresses: &BTreeSet<IpAddr>, share: Option<f64>) {
         let mut members = lock(&self.members);
         for address in addresses {
             let member = members.entry(*address).or_insert_with(Member::new);
             member.pass();
-            member.failing = share.unwrap_or(USUAL);
+            member.failing = share;
             member.told.values_mut().for_each(|told| told.bad = None);
         }
     }
@@ -110,7 +111,7 @@ impl Stub {
 impl Member {
     fn new() -> Self {
         let since = Instant::now();
-        Self { noise: Noise::new(), failing: USUAL, since, requests: 0, errors: 0, told: HashMap::new() }
+        Self { noise: Noise::new(), failing: None, since, requests: 0, errors: 0, told: HashMap::new() }
     }
 
     /// Serves the requests of the time that has passed.
@@ -119,7 +120,7 @@ impl Member {
         self.since = Instant::now();
         self.requests += requests;
         // Not every minute is as good as the other, but half of all requests is half of them.
-        let share = if self.failing > USUAL { self.failing } else { USUAL * self.noise.factor() };
+        let share = self.failing.unwrap_or_else(|| USUAL * self.noise.factor());
         self.errors += self.noise.of(requests, share);
     }
 
@@ -127,7 +128,7 @@ impl Member {
         self.pass();
         let before = self.told.get(&asking).copied().unwrap_or_default();
         let (errors, requests) = (self.errors - before.errors, self.requests - before.requests);
-        let bad = before.requests > 0 && errors * 100 > requests && self.failing > USUAL;
+        let bad = before.requests > 0 && errors * 100 > requests && self.failing.is_some();
         let bad = before.bad.or_else(|| bad.then(now));
         self.told.insert(asking, Told { requests: self.requests, errors: self.errors, bad });
         format!("requests_total {}\nerrors_total {}\n", self.requests, self.errors)
