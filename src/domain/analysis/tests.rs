@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
 
-use api::fleet::Acknowledgement;
+use api::{fleet::Acknowledgement, reason::Reason};
+use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::needs::Source;
+use crate::{needs::Source, series::Series};
 
 mod sampled;
 
