@@ -21,8 +21,8 @@ pub struct Indicator {
     pub name: String,
     /// metric says what is measured.
     pub metric: Metric,
-    /// max is an absolute upper limit on the optimized members: `1%`, `250ms`, `512Mi`, `0.5`. While the baseline is
-    /// beyond it as well, and at least half as bad, the indicator is inconclusive: something else is wrong.
+    /// max is an absolute upper limit on the optimized members: `1%`, `250ms`, `512Mi`, `0.5`. While the baseline was
+    /// beyond it within the window as well, and is at least half as bad, this is inconclusive: something else is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<Threshold>,
     /// min is an absolute lower limit on the optimized members; inconclusive like max.

@@ -37,6 +37,8 @@ pub struct History {
     /// Whether an indicator has been judged on new samples since time was last counted.
     judged_anew: Vec<bool>,
     numerator_seen: Vec<bool>,
+    /// When the baseline last broke an absolute limit of an indicator.
+    baseline_broke: Vec<Option<Duration>>,
     started: Duration,
     last_look: Option<Duration>,
     /// Up to when time has been counted for the bake, or given up.
@@ -62,6 +64,7 @@ impl History {
             outcomes: vec![VecDeque::new(); queries.len()],
             judged_anew: vec![false; queries.len()],
             numerator_seen: vec![false; queries.len()],
+            baseline_broke: vec![None; queries.len()],
             queries,
             tracks: BTreeMap::new(),
             started: at,
@@ -250,6 +253,12 @@ impl History {
                 let window = indicator.window.get().max(self.sampling.interval);
                 let optimized = judge::pool(query, &self.windows(index, true, window));
                 let baseline = judge::pool(query, &self.windows(index, false, window));
+                let broke = self.baseline_broke.get_mut(index)?;
+                if judge::breaks_limit(&indicator, &baseline) {
+                    *broke = Some(at);
+                }
+                // What hit both cohorts leaves the window of one of them a moment before that of the other.
+                let outage = broke.is_some_and(|broke| at.saturating_sub(broke) <= window);
                 let judgement = match query {
                     _ if look.trouble.is_some() => Judgement::Unknown(look.trouble.clone().unwrap_or_default()),
                     Query::Ratio { numerator, .. } if !self.numerator_seen.get(index).copied().unwrap_or_default() => {
@@ -258,7 +267,7 @@ impl History {
                     _ if at.saturating_sub(self.started) < indicator.initial_delay.get() => {
                         Judgement::Unknown(format!("initialDelay {} is not over", indicator.initial_delay))
                     }
-                    _ => judge::judge(&indicator, &optimized, &baseline),
+                    _ => judge::judge(&indicator, &optimized, &baseline, outage),
                 };
                 (judgement, optimized.value, baseline.value)
             }

@@ -71,23 +71,32 @@ pub fn pool(query: &Query, windows: &[Result<Windowed, Gap>]) -> Pooled {
     Pooled { value, requests, answered: known.len(), asked: windows.len(), gap }
 }
 
-/// Compares both cohorts with the indicator's limits. An absolute limit that the baseline breaks about as badly at the
-/// same time is the sign of something else, and says nothing of the optimization.
+/// Whether a cohort is beyond an absolute limit, on sufficient data.
 #[must_use]
-pub fn judge(indicator: &Indicator, optimized: &Pooled, baseline: &Pooled) -> Judgement {
+pub fn breaks_limit(indicator: &Indicator, cohort: &Pooled) -> bool {
+    let Ok(value) = sufficient(indicator, cohort, "baseline") else { return false };
+    indicator.max.as_ref().is_some_and(|max| value > max.value())
+        || indicator.min.as_ref().is_some_and(|min| value < min.value())
+}
+
+/// Compares both cohorts with the indicator's limits. `outage` says that the baseline broke an absolute limit itself
+/// within the window: as long as it is about as bad, that is the sign of something else, and says nothing of the
+/// optimization.
+#[must_use]
+pub fn judge(indicator: &Indicator, optimized: &Pooled, baseline: &Pooled, outage: bool) -> Judgement {
     let value = match sufficient(indicator, optimized, "optimized") {
         Ok(value) => value,
         Err(why) => return Judgement::Unknown(why),
     };
-    let concurrent = sufficient(indicator, baseline, "baseline").ok();
+    let suffers = sufficient(indicator, baseline, "baseline").ok().filter(|_| outage);
     if let Some(max) = indicator.max.as_ref().filter(|max| value > max.value()) {
-        if let Some(other) = concurrent.filter(|other| *other > max.value() && value <= other * AS_BAD) {
+        if let Some(other) = suffers.filter(|other| value <= other * AS_BAD) {
             return shared(indicator, value, other, &format!("max {max}"));
         }
         return Judgement::Beyond(format!("{} is above max {max}", max.write(value)));
     }
     if let Some(min) = indicator.min.as_ref().filter(|min| value < min.value()) {
-        if let Some(other) = concurrent.filter(|other| *other < min.value() && value * AS_BAD >= *other) {
+        if let Some(other) = suffers.filter(|other| value * AS_BAD >= *other) {
             return shared(indicator, value, other, &format!("min {min}"));
         }
         return Judgement::Beyond(format!("{} is below min {min}", min.write(value)));
@@ -121,7 +130,7 @@ pub fn judge(indicator: &Indicator, optimized: &Pooled, baseline: &Pooled) -> Ju
 
 fn shared(indicator: &Indicator, value: f64, other: f64, limit: &str) -> Judgement {
     Judgement::Unknown(format!(
-        "{} breaks {limit}, but so does the baseline's {}: something else is wrong",
+        "{} breaks {limit}, but so did the baseline, now at {}: something else is wrong",
         written(indicator, value),
         written(indicator, other)
     ))

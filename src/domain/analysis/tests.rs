@@ -122,7 +122,36 @@ fn what_hits_both_cohorts_is_neither_a_breach_nor_a_pass(
     assert_eq!(measured.breach.is_some(), breaches);
     assert_eq!(measured.covered, Duration::ZERO);
     let message = &measured.indicators[0].message;
-    assert_eq!(message.contains("so does the baseline's"), !breaches, "{message}");
+    assert_eq!(message.contains("so did the baseline"), !breaches, "{message}");
+}
+
+/// Looks once at counters that grow by 100 requests and by these errors.
+fn grow(watch: &mut Watch, totals: &mut [f64; 2], optimized: f64, baseline: f64) {
+    totals[0] += optimized;
+    totals[1] += baseline;
+    let requests = 100.0 * watch.at.as_secs_f64() / EVERY.as_secs_f64();
+    let values = |errors: f64| vec![("requests_total", requests), ("errors_total", errors)];
+    let (sick, well) = (values(totals[0]), values(totals[1]));
+    let scrapes = [("o1", &sick), ("o2", &sick), ("b1", &well), ("b2", &well)];
+    watch.take(scrapes.map(|(member, values)| scrape(member, Some(values))).into());
+}
+
+#[rstest]
+#[case::as_it_drains_from_the_window(1.8, false)]
+#[case::but_what_the_optimized_do_after_it_is(9.0, true)]
+fn the_end_of_a_shared_outage_is_no_breach(#[case] errors_after: f64, #[case] breaches: bool) {
+    let (mut watch, mut totals) = (Watch::new(errors()), [0.0, 0.0]);
+    for _ in 0..6 {
+        grow(&mut watch, &mut totals, 40.0, 40.0);
+    }
+    for _ in 0..2 {
+        grow(&mut watch, &mut totals, 0.0, 0.0);
+    }
+    // One cohort is below the limit before the other.
+    for _ in 0..3 {
+        grow(&mut watch, &mut totals, errors_after, 0.95);
+    }
+    assert_eq!(watch.history.measurements().breach.is_some(), breaches);
 }
 
 #[test]
