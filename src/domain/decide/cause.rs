@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::{fleet::Delivery, metrics::SilenceAction, reason::Reason, rollout::DeletionPolicy};
 
 use super::pass::{Pass, Phase};
-use crate::{acknowledgement::elapsed, delivery, mark::Cause, observation::Breach, record::Cohort};
+use crate::{acknowledgement::elapsed, mark::Cause, observation::Breach, record::Cohort};
 
 /// Restarts after its own switch that make a member's crash a loop.
 const CRASH_LOOP: i32 = 2;
@@ -108,16 +108,21 @@ fn vanished(pass: &Pass<'_>) -> Option<Cause> {
     if before == 0 || !pass.seen.problems.is_empty() {
         return None;
     }
-    let name = match &pass.spec.fleet.config.delivery {
-        Delivery::Rendered(rendered) => pass.run_shards().next().is_none().then(|| rendered.name.clone()),
+    let message = match &pass.spec.fleet.config.delivery {
+        Delivery::Rendered(rendered) => {
+            let lost = pass.run_shards().next().is_none();
+            lost.then(|| format!("ConfigMap {} was deleted during the run", rendered.name))
+        }
         // Pods are labelled before their ConfigMaps are written, so only a stage that is written tells.
         Delivery::Patched(_) => {
             let stray = pass.roster.standings.iter().find(|standing| standing.is_stray());
             let stray = stray.filter(|_| pass.run_shards().next().is_none() || pass.is_stamped());
-            stray.and_then(|stray| delivery::config_map(&pass.spec.fleet.config, &stray.member.name))
+            stray.map(|stray| match &stray.unfit {
+                Some(problem) => format!("during the run: {}", problem.message),
+                None => format!("the record of member {} was taken away during the run", stray.member.name),
+            })
         }
     }?;
-    let message = format!("ConfigMap {name} was deleted during the run");
     Some(Cause::new(Reason::Overridden, &message, pass.seen.now))
 }
 

@@ -169,6 +169,8 @@ async fn an_optimized_members_map_that_is_deleted_takes_the_run_back() {
     world.server.remove(&sim::Key::of::<ConfigMap>(NAMESPACE, &format!("{chosen}-config")));
     let reason = |world: &World| world.status("pooling").retreat.map(|retreat| retreat.reason.to_string());
     world.until("taken back", |world| reason(world).as_deref() == Some("Overridden")).await;
+    let message = world.status("pooling").retreat.unwrap().message;
+    assert!(message.contains(&format!("ConfigMap {chosen}-config of member {chosen} does not exist")), "{message}");
     let off = |world: &World| world.status("pooling").retreat.is_some_and(|retreat| retreat.off_at.is_some());
     world.until("off in the API", off).await;
     let others: Vec<String> = world.fleet.members().into_iter().filter(|member| *member != chosen).collect();
