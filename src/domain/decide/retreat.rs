@@ -6,7 +6,6 @@ use std::{
 };
 
 use api::{
-    names::cohort,
     reason::Reason,
     status::{Retreat, StageStatus},
 };
@@ -18,7 +17,7 @@ use super::{
     intent::{Intent, Kind, State},
     pass::{Pass, Phase},
     roster::Standing,
-    stamp::{self, target},
+    stamp::{self, label_returned},
 };
 use crate::{
     acknowledgement::elapsed,
@@ -164,12 +163,7 @@ impl<'p> Back<'p> {
             .members
             .iter()
             .filter(|member| !away.contains(member.pod.uid.as_str()) && pass.is_displaced(&member.pod))
-            .map(|member| Advance::LabelPod {
-                pod: target(&member.pod),
-                resource_version: member.pod.resource_version.clone(),
-                cohort: cohort::BASELINE,
-                serving: Some(true),
-            })
+            .map(|member| label_returned(&member.pod))
             .collect();
         advance.extend(pass.seen.services.iter().filter(|service| self.widens(pass, service)).map(|service| {
             Advance::WidenService { service: service.name.clone(), resource_version: service.resource_version.clone() }

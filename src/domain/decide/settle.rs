@@ -1,10 +1,6 @@
 //! Settling: the optimized values become the baseline of every member.
 
-use api::{
-    names::{SETTLED_ANNOTATION, cohort},
-    reason::Reason,
-    status::Run,
-};
+use api::{names::SETTLED_ANNOTATION, reason::Reason, status::Run};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
@@ -12,7 +8,7 @@ use super::{
     deletion,
     intent::{ACTIVE, Intent, Kind},
     pass::{Pass, Phase},
-    stamp::{self, target},
+    stamp::{self, label_returned},
 };
 use crate::plan::Advance;
 
@@ -24,12 +20,7 @@ pub fn settle(pass: &Pass<'_>) -> Intent {
         .members
         .iter()
         .filter(|member| pass.is_displaced(&member.pod))
-        .map(|member| Advance::LabelPod {
-            pod: target(&member.pod),
-            resource_version: member.pod.resource_version.clone(),
-            cohort: cohort::BASELINE,
-            serving: Some(true),
-        })
+        .map(|member| label_returned(&member.pod))
         .collect();
     let mut intent =
         Intent::state(pass, Kind::Working, Reason::Settling, "every member follows; the values are settled");

@@ -48,6 +48,17 @@ pub fn label_optimized(pod: &Pod) -> Option<Advance> {
     })
 }
 
+/// The labels of a pod that runs the baseline, or what is settled, and serves.
+#[must_use]
+pub fn label_returned(pod: &Pod) -> Advance {
+    Advance::LabelPod {
+        pod: target(pod),
+        resource_version: pod.resource_version.clone(),
+        cohort: names::cohort::BASELINE,
+        serving: Some(true),
+    }
+}
+
 /// Pods that were replaced during the run and came back with their template's label.
 #[must_use]
 pub fn relabelled(pass: &Pass<'_>) -> Vec<Advance> {
