@@ -10,7 +10,7 @@ use api::{
 };
 use domain::{
     delivery,
-    observation::{Measurements, Member, Observation, Problem},
+    observation::{Measurements, Member, Observation, Problem, Shard},
     rendering,
     run::{plan_id, run_id},
 };
@@ -169,11 +169,13 @@ fn rendered_maps(
 }
 
 fn patched_maps(config: &Config, maps: &BTreeMap<String, Arc<ConfigMap>>, seen: &mut Observation) {
+    let read: BTreeMap<&str, Result<Shard, Problem>> =
+        maps.iter().map(|(name, map)| (name.as_str(), shard::read(config, map))).collect();
     for member in &mut seen.members {
         let name = delivery::config_map(config, &member.name).unwrap_or_default();
-        let problem = match maps.get(&name).map(|map| shard::read(config, map)) {
+        let problem = match read.get(name.as_str()) {
             Some(Ok(_)) => continue,
-            Some(Err(problem)) => problem,
+            Some(Err(problem)) => problem.clone(),
             None => {
                 let message = format!("ConfigMap {name} of member {} does not exist; create it", member.name);
                 Problem::new(Reason::ConfigMapMissing, message)
@@ -181,5 +183,5 @@ fn patched_maps(config: &Config, maps: &BTreeMap<String, Arc<ConfigMap>>, seen: 
         };
         member.unfit.get_or_insert(problem);
     }
-    seen.shards = maps.values().filter_map(|map| shard::read(config, map).ok()).collect();
+    seen.shards = read.into_values().filter_map(Result::ok).collect();
 }
