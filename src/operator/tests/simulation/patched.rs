@@ -5,8 +5,18 @@ use serde_json::json;
 
 use crate::{
     retreat::restored,
-    world::{NAMESPACE, OWN_FILE, World, own_config_map, patched_rollout},
+    world::{NAMESPACE, OWN_FILE, Replica, World, own_config_map, patched_rollout},
 };
+
+/// A run of which half the fleet is optimized, and watched.
+async fn half_optimized() -> (World, Replica) {
+    let world = World::patched(10);
+    let replica = world.start("replica-1");
+    world.apply(&patched_rollout("pooling"));
+    world.until("half the fleet", |world| world.optimized() == 4).await;
+    world.until_reason("pooling", "Baking").await;
+    (world, replica)
+}
 
 /// The file in a member's ConfigMap.
 fn file(world: &World, member: &str) -> String {
@@ -53,11 +63,7 @@ async fn a_harmless_optimization_is_edited_in_and_nothing_else_changes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_harmful_optimization_leaves_every_file_as_it_was_to_the_byte() {
-    let world = World::patched(10);
-    let _replica = world.start("replica-1");
-    world.apply(&patched_rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
+    let (world, _replica) = half_optimized().await;
     world.members.harm();
     restored(&world, "pooling").await;
     world.until_reason("pooling", "Catastrophe").await;
@@ -72,11 +78,7 @@ async fn a_harmful_optimization_leaves_every_file_as_it_was_to_the_byte() {
 
 #[tokio::test(start_paused = true)]
 async fn what_an_owner_edits_during_a_run_outlives_its_retreat() {
-    let world = World::patched(10);
-    let _replica = world.start("replica-1");
-    world.apply(&patched_rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
+    let (world, _replica) = half_optimized().await;
     let chosen = switched(&world);
     edit_file(&world, &chosen[0], |file| file.replace("log = \"info\"", "log = \"debug\""));
     world.until_reason("pooling", "Baking").await;
@@ -89,11 +91,7 @@ async fn what_an_owner_edits_during_a_run_outlives_its_retreat() {
 
 #[tokio::test(start_paused = true)]
 async fn a_value_that_its_owner_takes_back_is_never_optimized_again() {
-    let world = World::patched(10);
-    let _replica = world.start("replica-1");
-    world.apply(&patched_rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
+    let (world, _replica) = half_optimized().await;
     let chosen = switched(&world).remove(0);
     edit_file(&world, &chosen, |_| OWN_FILE.replace("max = 20", "max = 7"));
     world.until("overridden", |world| world.status("pooling").members.is_some_and(|m| m.overridden == 1)).await;
@@ -160,11 +158,7 @@ async fn a_fleet_whose_owner_did_not_opt_in_is_told_the_command() {
 
 #[tokio::test(start_paused = true)]
 async fn an_optimized_members_map_that_is_deleted_takes_the_run_back() {
-    let world = World::patched(10);
-    let _replica = world.start("replica-1");
-    world.apply(&patched_rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
+    let (world, _replica) = half_optimized().await;
     let chosen = switched(&world).remove(0);
     world.server.remove(&sim::Key::of::<ConfigMap>(NAMESPACE, &format!("{chosen}-config")));
     let reason = |world: &World| world.status("pooling").retreat.map(|retreat| retreat.reason.to_string());
