@@ -39,7 +39,14 @@ pub fn rollouts(
     let (store, writer) = reflector::store();
     let config = watcher::Config::default().timeout(WATCH_TIMEOUT);
     let answered = synchronization.watch();
-    let events = watcher(Api::all(client.clone()), config).default_backoff().reflect(writer).inspect(answered);
+    // Who wrote which field is larger than all the rest of an object, and nobody here asks for it.
+    let prune = |guard: &mut Guarded| {
+        if let Ok(rollout) = &mut guard.0 {
+            rollout.metadata.managed_fields = None;
+        }
+    };
+    let events =
+        watcher(Api::all(client.clone()), config).default_backoff().modify(prune).reflect(writer).inspect(answered);
     (store, events.touched_objects())
 }
 
