@@ -23,6 +23,8 @@ pub struct Bench {
     pub member: String,
     /// The operator's program on this machine.
     pub operator: String,
+    /// Prometheus on this machine.
+    pub prometheus: String,
 }
 
 impl Bench {

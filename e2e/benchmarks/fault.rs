@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::{
     bench::Bench,
     fleet::{CONFIG_MAP, Fleet, SERVICE},
+    prometheus::{self, Prometheus},
     proxy::{Proxied, Trouble},
 };
 
@@ -28,6 +29,8 @@ const ROLE: &str = "optimization-operator-fleet";
 const IN_FORCE: Duration = Duration::from_secs(4);
 /// From the breach to the deletion of the Service: without traffic before the first bad look, there is nothing to see.
 const MIDWAY: Duration = Duration::from_millis(700);
+/// From the breach to the first bad sample: Prometheus scrapes every second.
+const FIRST_SAMPLE: Duration = Duration::from_millis(1200);
 /// How long the API answers 429.
 const TOO_MANY: Duration = Duration::from_secs(20);
 
@@ -44,8 +47,23 @@ pub enum Fault {
     ServiceDeleted,
     /// The rendered ConfigMap is deleted at the breach.
     ConfigMapDeleted,
+    /// The Prometheus that the rollout is measured by ends at its first bad sample.
+    PrometheusKilled,
+    /// It is stopped at its first bad sample: it takes connections, and answers nothing.
+    PrometheusStopped,
+    /// The Connection to it is deleted at the first bad sample.
+    ConnectionDeleted,
     /// The API answers 429 to everything for a while, from the breach on.
     TooManyRequests,
+}
+
+/// What faults need beside the fleet.
+#[derive(Clone, Copy, Default)]
+pub struct Apparatus<'a> {
+    /// An operator behind a proxy.
+    pub proxied: Option<&'a Proxied>,
+    /// The Prometheus by which the rollout is measured.
+    pub prometheus: Option<&'a Prometheus>,
 }
 
 /// What has to be put back.
@@ -66,6 +84,9 @@ impl Fault {
             Self::Unready(None) => "no baseline member ready".to_owned(),
             Self::ServiceDeleted => "the Service is deleted".to_owned(),
             Self::ConfigMapDeleted => "the rendered ConfigMap is deleted".to_owned(),
+            Self::PrometheusKilled => "Prometheus is killed".to_owned(),
+            Self::PrometheusStopped => "Prometheus is stopped".to_owned(),
+            Self::ConnectionDeleted => "the Connection is deleted".to_owned(),
             Self::TooManyRequests => format!("the API answers 429 for {} s", TOO_MANY.as_secs()),
         }
     }
@@ -101,7 +122,7 @@ impl Fault {
             Self::ServiceDeleted => {
                 before.service = fleet.services.all().get(SERVICE).map(|service| (**service).clone())
             }
-            Self::ConfigMapDeleted | Self::TooManyRequests => {}
+            _ => {}
         }
         Ok(before)
     }
@@ -110,7 +131,7 @@ impl Fault {
     ///
     /// # Errors
     /// When that is not possible.
-    pub async fn at_breach(self, bench: &Bench, fleet: &Fleet, proxied: Option<&Proxied>) -> Result<(), String> {
+    pub async fn at_breach(self, bench: &Bench, fleet: &Fleet, with: Apparatus<'_>) -> Result<(), String> {
         let failed = |error: kube::Error| format!("{}: {error}", self.name());
         match self {
             Self::ServiceDeleted => {
@@ -123,9 +144,18 @@ impl Fault {
                 api.delete(CONFIG_MAP, &DeleteParams::default()).await.map(drop).map_err(failed)
             }
             Self::TooManyRequests => {
-                let proxied = proxied.ok_or("429 needs the proxy")?;
+                let proxied = with.proxied.ok_or("429 needs the proxy")?;
                 proxied.make_for(Trouble::TooManyRequests, TOO_MANY).await;
                 Ok(())
+            }
+            Self::PrometheusKilled | Self::PrometheusStopped | Self::ConnectionDeleted => {
+                let prometheus = with.prometheus.ok_or("this fault needs a Prometheus")?;
+                tokio::time::sleep(FIRST_SAMPLE).await;
+                match self {
+                    Self::PrometheusKilled => prometheus.kill(),
+                    Self::PrometheusStopped => prometheus.signal("STOP"),
+                    _ => prometheus::disconnect(bench).await,
+                }
             }
             Self::Denied(_) | Self::Revoked(_) | Self::Unready(_) => Ok(()),
         }
@@ -135,8 +165,20 @@ impl Fault {
     ///
     /// # Errors
     /// When that is not possible.
-    pub async fn lift(self, bench: &Bench, fleet: &Fleet, before: Before) -> Result<(), String> {
+    pub async fn lift(
+        self,
+        bench: &Bench,
+        fleet: &Fleet,
+        with: Apparatus<'_>,
+        before: Before,
+    ) -> Result<(), String> {
         let failed = |error: kube::Error| format!("cannot lift {}: {error}", self.name());
+        match (self, with.prometheus) {
+            (Self::PrometheusKilled, Some(prometheus)) => prometheus.run()?,
+            (Self::PrometheusStopped, Some(prometheus)) => prometheus.signal("CONT")?,
+            (Self::ConnectionDeleted, Some(_)) => prometheus::connect(bench).await?,
+            _ => {}
+        }
         if let Self::Denied(_) = self {
             let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(bench.client.clone());
             bindings.delete(POLICY, &DeleteParams::default()).await.map_err(failed)?;

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use serde_json::{Value, json};
 
 use crate::{
     bench::Bench,
     conflict,
-    fault::Fault,
+    fault::{Apparatus, Fault},
     figure::{Figure, Goal, Of},
     fleet::{CONFIG_MAP, Fleet},
     load::Load,
     plan::{self, Judging, Target},
+    prometheus::{self, Prometheus},
     proxy::Proxied,
     reroute::MEMBERS,
     round::{Rounds, is_off, seconds},
@@ -34,8 +36,10 @@ const FAULTS: [Fault; 9] = [
     Fault::ServiceDeleted,
     Fault::ConfigMapDeleted,
 ];
-/// These need Prometheus as a source, which the operator does not read yet.
-const PENDING: [&str; 3] = ["Prometheus killed", "Prometheus stopped", "the Connection deleted"];
+/// The same where a Prometheus measures.
+const OF_PROMETHEUS: [Fault; 3] = [Fault::PrometheusKilled, Fault::PrometheusStopped, Fault::ConnectionDeleted];
+/// How long such a rollout goes without measurements before it is taken back.
+const SILENCE: &str = "30s";
 
 /// Each of them several times.
 ///
@@ -43,11 +47,23 @@ const PENDING: [&str; 3] = ["Prometheus killed", "Prometheus stopped", "the Conn
 /// When a rollout does not get to the point of its breach, or not back after the fault.
 pub async fn run(bench: &Bench) -> Result<Vec<Figure>, String> {
     let fleet = Fleet::start(bench, "bench", MEMBERS).await?;
-    let figures = each(bench, &fleet, None, &FAULTS).await?;
-    for pending in PENDING {
-        eprintln!("pending: {pending}");
-    }
-    Ok(figures)
+    let rollout = plan::rollout("faults", &Target::example(), Judging::Defaults);
+    each(bench, &fleet, &rollout, Apparatus::default(), &FAULTS).await
+}
+
+/// What can happen to the Prometheus by which a rollout is measured.
+///
+/// # Errors
+/// As [`run`].
+pub async fn prometheus(bench: &Bench) -> Result<Vec<Figure>, String> {
+    let fleet = Fleet::start(bench, "bench", MEMBERS).await?;
+    let prometheus = Prometheus::start(bench, &fleet).await?;
+    let mut rollout = plan::rollout("faults", &Target::example(), Judging::Defaults);
+    let silence = json!({"deadline": SILENCE, "action": "Retreat"});
+    let metrics = json!({"interval": "1s", "source": {"connection": prometheus::CONNECTION}, "silence": silence});
+    plan::set(&mut rollout, "/spec", "metrics", metrics);
+    let with = Apparatus { prometheus: Some(&prometheus), ..Apparatus::default() };
+    each(bench, &fleet, &rollout, with, &OF_PROMETHEUS).await
 }
 
 /// The API server answers 429, to an operator of our own behind a proxy.
@@ -57,22 +73,25 @@ pub async fn run(bench: &Bench) -> Result<Vec<Figure>, String> {
 pub async fn throttled(bench: &Bench) -> Result<Vec<Figure>, String> {
     let fleet = Fleet::start(bench, conflict::NAMESPACE, MEMBERS).await?;
     let proxied = Proxied::start(bench, conflict::NAMESPACE).await?;
-    each(bench, &fleet, Some(&proxied), &[Fault::TooManyRequests]).await
+    let rollout = plan::rollout("faults", &Target::example(), Judging::Defaults);
+    let with = Apparatus { proxied: Some(&proxied), ..Apparatus::default() };
+    each(bench, &fleet, &rollout, with, &[Fault::TooManyRequests]).await
 }
 
 async fn each(
     bench: &Bench,
     fleet: &Fleet,
-    proxied: Option<&Proxied>,
+    rollout: &Value,
+    with: Apparatus<'_>,
     faults: &[Fault],
 ) -> Result<Vec<Figure>, String> {
     let load = Load::start(&bench.member, &fleet.address().await?, RATE)?;
-    let mut rounds = Rounds::new(bench, fleet, &plan::rollout("faults", &Target::example(), Judging::Defaults)).await?;
+    let mut rounds = Rounds::new(bench, fleet, rollout).await?;
     let mut figures = Vec::new();
     for fault in faults {
         let (mut harm, mut lies) = (Vec::new(), Vec::new());
         for _ in 0..bench.rounds(1, 3) {
-            let trial = trial(bench, fleet, proxied, &load, &mut rounds, *fault).await?;
+            let trial = trial(bench, fleet, with, &load, &mut rounds, *fault).await?;
             eprintln!("{}: {:.2} s; {}", fault.name(), trial.harm, trial.says);
             harm.push(trial.harm);
             lies.extend(trial.lie);
@@ -99,7 +118,7 @@ struct Trial {
 async fn trial(
     bench: &Bench,
     fleet: &Fleet,
-    proxied: Option<&Proxied>,
+    with: Apparatus<'_>,
     load: &Load,
     rounds: &mut Rounds<'_>,
     fault: Fault,
@@ -109,11 +128,11 @@ async fn trial(
     rounds.moment().await;
     fleet.forget();
     let told = now();
-    fleet.tell(&optimized, &serde_json::json!({"errors": 50})).await?;
-    let (harm, more) = futures::join!(harm(load, told), fault.at_breach(bench, fleet, proxied));
+    fleet.tell(&optimized, &json!({"errors": 50})).await?;
+    let (harm, more) = futures::join!(harm(load, told), fault.at_breach(bench, fleet, with));
     more?;
     let (says, lie) = judge(fleet, rounds, fault, &optimized).await;
-    fault.lift(bench, fleet, before).await?;
+    fault.lift(bench, fleet, with, before).await?;
     // Where traffic went away before anything could be measured, nobody was harmed and the run goes on.
     if !rounds.is_aborted() {
         rounds.abort().await?;

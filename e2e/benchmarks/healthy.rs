@@ -23,7 +23,7 @@ const OUTAGE: Duration = Duration::from_secs(20);
 pub async fn run(bench: &Bench) -> Result<Vec<Figure>, String> {
     let time = Duration::from_secs(if bench.quick { 90 } else { 600 });
     let stage = Stage::set(bench, NAMESPACE, FLEETS, MEMBERS).await?;
-    stage.begin(Judging::Defaults).await?;
+    stage.begin(Judging::Defaults, "1s").await?;
     stage.baking().await?;
     let mut passed = Duration::ZERO;
     for (share, failing) in OUTAGES {

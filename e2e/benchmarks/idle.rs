@@ -9,10 +9,12 @@ use serde_json::json;
 
 use crate::{
     bench::Bench,
+    burst,
     figure::{Figure, Goal, Of},
     plan::{self, Judging, Target},
     replica::{self, Replicas},
     round::seconds,
+    scale,
     seen::{Seen, now},
 };
 
@@ -29,7 +31,10 @@ const SETTLE: Duration = Duration::from_secs(20);
 /// When they do not all get a status.
 pub async fn run(bench: &Bench) -> Result<Vec<Figure>, String> {
     let namespace = "bench-idle";
-    bench.empty(namespace).await?;
+    // What a section that failed has left behind would be in memory, too.
+    for namespace in ["bench", burst::NAMESPACE, scale::NAMESPACE, namespace] {
+        bench.empty(namespace).await?;
+    }
     let replicas = Replicas::watch(bench);
     replicas.restart().await?;
     let empty = memory(&replicas)?;

@@ -21,6 +21,7 @@ mod idle;
 mod load;
 mod noise;
 mod plan;
+mod prometheus;
 mod proxy;
 mod replica;
 mod reroute;
@@ -45,6 +46,7 @@ const SECTIONS: &[(&str, bool, Section)] = &[
     ("scale", false, |bench| scale::run(bench).boxed()),
     ("idle", false, |bench| idle::run(bench).boxed()),
     ("faults", false, |bench| faults::run(bench).boxed()),
+    ("prometheus", false, |bench| faults::prometheus(bench).boxed()),
     ("throttled", false, |bench| faults::throttled(bench).boxed()),
 ];
 
@@ -70,6 +72,7 @@ async fn run() -> Result<bool, String> {
         image: variable("MEMBER_IMAGE"),
         member: variable("MEMBER_PROGRAM"),
         operator: variable("OPERATOR_PROGRAM"),
+        prometheus: variable("PROMETHEUS_PROGRAM"),
     };
     let wanted = variable("BENCH");
     let wanted: Vec<&str> = wanted.split(',').filter(|name| !name.is_empty()).collect();

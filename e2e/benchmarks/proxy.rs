@@ -84,7 +84,9 @@ impl Proxied {
         });
         std::fs::write(kubeconfig, text.to_string()).map_err(failed)?;
         let log = std::fs::File::create("target/bench-operator.log").map_err(failed)?;
-        let operator = Command::new(&bench.operator)
+        // It ends with us, however we end.
+        let operator = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", &bench.operator])
             .env("KUBECONFIG", kubeconfig)
             .args(["--namespaces", namespace, "--pod-namespace", namespace, "--pod-name", "proxied"])
             .args(["--listen", "127.0.0.1:0"])

@@ -212,7 +212,9 @@ pub fn seconds(from: i64, to: i64) -> f64 {
     (to - from) as f64 / 1000.0
 }
 
-fn is_narrowed(service: Option<&Service>) -> bool {
+/// Whether a Service leads to the baseline alone.
+#[must_use]
+pub fn is_narrowed(service: Option<&Service>) -> bool {
     let selector = service.and_then(|service| service.spec.as_ref()?.selector.as_ref());
     selector.is_some_and(|selector| selector.contains_key(COHORT_LABEL))
 }

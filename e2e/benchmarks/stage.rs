@@ -9,14 +9,17 @@ use std::{
 
 use api::{OptimizationRollout, names::COHORT_LABEL};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::{core::v1::Pod, discovery::v1::EndpointSlice};
+use k8s_openapi::api::{
+    core::v1::{Pod, Service},
+    discovery::v1::EndpointSlice,
+};
 use kube::{Api, api::PostParams};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     bench::Bench,
     fleet::{label, ready_pods},
-    plan::{self, Judging},
+    plan::{self, Judging, Target},
     seen::Seen,
     stub::{Stub, StubFleet, addresses},
 };
@@ -31,6 +34,8 @@ pub struct Stage {
     pub fleets: Vec<StubFleet>,
     /// All pods.
     pub pods: Seen<Pod>,
+    /// All Services.
+    pub services: Seen<Service>,
     /// All EndpointSlices.
     pub slices: Seen<EndpointSlice>,
     /// All rollouts.
@@ -46,17 +51,26 @@ impl Stage {
     /// # Errors
     /// When they do not get ready.
     pub async fn set(bench: &Bench, namespace: &str, count: usize, size: usize) -> Result<Self, String> {
+        let fleet = |number| StubFleet { name: format!("fleet-{number}"), size, patched: false };
+        Self::of(bench, namespace, (0..count).map(fleet).collect()).await
+    }
+
+    /// The same with these fleets.
+    ///
+    /// # Errors
+    /// When they do not get ready.
+    pub async fn of(bench: &Bench, namespace: &str, fleets: Vec<StubFleet>) -> Result<Self, String> {
         let stub = Stub::start(bench).await?;
         bench.empty(namespace).await?;
-        let fleets: Vec<StubFleet> =
-            (0..count).map(|number| StubFleet { name: format!("fleet-{number}"), size }).collect();
-        let created =
-            fleets.iter().enumerate().map(|(number, fleet)| fleet.create(bench, namespace, number * size).boxed());
-        let created: Vec<_> = created.collect();
+        let sizes = fleets.iter().scan(0, |total, fleet| Some(std::mem::replace(total, *total + fleet.size)));
+        let members: usize = fleets.iter().map(|fleet| fleet.size).sum();
+        let created: Vec<_> =
+            fleets.iter().zip(sizes).map(|(fleet, first)| fleet.create(bench, namespace, first).boxed()).collect();
         stream::iter(created).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         let stage = Self {
             fleets,
             pods: Seen::watch(Api::namespaced(bench.client.clone(), namespace), ""),
+            services: Seen::watch(Api::namespaced(bench.client.clone(), namespace), ""),
             slices: Seen::watch(Api::namespaced(bench.client.clone(), namespace), ""),
             rollouts: Seen::watch(Api::namespaced(bench.client.clone(), namespace), ""),
             stub,
@@ -64,19 +78,20 @@ impl Stage {
         };
         let routed = |slices: &BTreeMap<String, Arc<EndpointSlice>>| {
             let routed: usize = slices.values().map(|slice| ready_pods(slice).count()).sum();
-            (routed == count * size).then_some(())
+            (routed == members).then_some(())
         };
         stage.slices.until(LONGEST, "complete", routed).await?;
         Ok(stage)
     }
 
-    /// Creates a rollout for each fleet.
+    /// Creates a rollout for each fleet, whose members count as switched after this time.
     ///
     /// # Errors
     /// When the API server does not take one.
-    pub async fn begin(&self, judging: Judging) -> Result<(), String> {
+    pub async fn begin(&self, judging: Judging, timer: &str) -> Result<(), String> {
+        let target = |fleet: &StubFleet| Target { acknowledgement: json!({"timer": timer}), ..fleet.target() };
         let rollouts: Vec<Value> =
-            self.fleets.iter().map(|fleet| plan::rollout(&fleet.name, &fleet.target(), judging)).collect();
+            self.fleets.iter().map(|fleet| plan::rollout(&fleet.name, &target(fleet), judging)).collect();
         let created = rollouts.into_iter().map(|rollout| async {
             let rollout: OptimizationRollout =
                 serde_json::from_value(rollout).map_err(|error| format!("the rollout does not parse: {error}"))?;

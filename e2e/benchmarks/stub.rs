@@ -13,7 +13,8 @@ use axum::{
     routing::get,
     serve::{IncomingStream, Listener},
 };
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Service};
 use kube::{Api, api::PostParams, core::ApiResource};
 use serde_json::{Value, json};
 use tokio::{
@@ -210,6 +211,13 @@ async fn nodes(bench: &Bench) -> Result<(), String> {
     Ok(())
 }
 
+/// Key of the file in a member's own ConfigMap.
+pub const OWN_KEY: &str = "node.toml";
+/// That file.
+const OWN_FILE: &str = "[dns]\nservers = [\"10.0.0.2\"]\n\n[dns.cache]\nenabled = false # since the outage\n";
+/// Objects that are created at once.
+const AT_ONCE: usize = 16;
+
 /// A fleet of such members, with a Service in front.
 #[derive(Clone, Debug)]
 pub struct StubFleet {
@@ -217,6 +225,8 @@ pub struct StubFleet {
     pub name: String,
     /// How many members.
     pub size: usize,
+    /// Whether each has a ConfigMap of its own.
+    pub patched: bool,
 }
 
 impl StubFleet {
@@ -229,6 +239,12 @@ impl StubFleet {
             service: self.name.clone(),
             acknowledgement: json!({"timer": "1s"}),
         }
+    }
+
+    /// Name of the ConfigMap that a member mounts.
+    #[must_use]
+    pub fn config_map(&self, member: &str) -> String {
+        if self.patched { format!("{member}-config") } else { format!("{}-optimizations", self.name) }
     }
 
     /// Creates its Service and pods. `first` is a number to spread fleets over the Nodes.
@@ -246,16 +262,35 @@ impl StubFleet {
         });
         create(&services, service).await?;
         let pods: Api<Pod> = Api::namespaced(bench.client.clone(), namespace);
-        for number in 0..self.size {
-            create(&pods, self.pod(number, (first + number) % NODES)).await?;
-        }
-        Ok(())
+        let maps: Api<ConfigMap> = Api::namespaced(bench.client.clone(), namespace);
+        let created = (0..self.size).map(|number| {
+            let name = format!("{}-{number}", self.name);
+            let (pods, maps) = (pods.clone(), maps.clone());
+            async move {
+                if self.patched {
+                    create(&maps, self.own(&name)).await?;
+                }
+                create(&pods, self.pod(&name, (first + number) % NODES)).await
+            }
+            .boxed()
+        });
+        stream::iter(created).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    fn pod(&self, number: usize, node: usize) -> Value {
+    fn own(&self, member: &str) -> Value {
         json!({
             "metadata": {
-                "name": format!("{}-{number}", self.name),
+                "name": self.config_map(member),
+                "annotations": {"optimization.qudag.io/member": member},
+            },
+            "data": {OWN_KEY: OWN_FILE},
+        })
+    }
+
+    fn pod(&self, name: &str, node: usize) -> Value {
+        json!({
+            "metadata": {
+                "name": name,
                 "labels": {
                     "app.kubernetes.io/name": self.name,
                     "optimization.qudag.io/cohort": "baseline",
@@ -273,7 +308,7 @@ impl StubFleet {
                 }],
                 "volumes": [{
                     "name": "optimizations",
-                    "configMap": {"name": format!("{}-optimizations", self.name), "optional": true},
+                    "configMap": {"name": self.config_map(name), "optional": true},
                 }],
             },
         })
