@@ -1,4 +1,5 @@
-//! The leader is killed at the moment of the breach: a standby has to take back, and somebody has to advance again.
+//! The leader is killed at the moment of the breach: a standby has to take back, and somebody has to advance again. And
+//! the leader is asked to end, as an update of the operator does.
 
 use tokio::sync::oneshot;
 
@@ -39,7 +40,7 @@ pub async fn run(bench: &Bench) -> Result<Vec<Figure>, String> {
         // Its pod as well: the kubelet would start the container again, under the name that holds the lease.
         let successor = async {
             let killed = killed.await.map_err(|_| "the leader was not killed")?;
-            replicas.replace(&leader).await?;
+            replicas.delete(&leader, Some(0)).await?;
             Ok::<_, String>((killed, replicas.another_leads(&leader).await?))
         };
         let (times, successor) = futures::join!(rounds.breach(&load, &optimized, kill), successor);
@@ -55,10 +56,33 @@ pub async fn run(bench: &Bench) -> Result<Vec<Figure>, String> {
         );
         rounds.again(&optimized).await?;
     }
+    drop(load);
+    let handed_over = hand_over(&replicas, bench.rounds(2, 10)).await?;
     Ok(vec![
         Figure::spread("leader killed at the breach: served to rerouted", "s", &rerouted, Of::Max, Goal::AtMost(1.6)),
         Figure::spread("leader killed: another one holds the Lease", "s", &elected, Of::Max, Goal::None),
         Figure::spread("leader killed: another one has advanced", "s", &advanced, Of::Max, Goal::AtMost(8.0))
             .noted("every member back in traffic, status written"),
+        Figure::spread(
+            "leader asked to end: another one holds the Lease",
+            "s",
+            &handed_over,
+            Of::Max,
+            Goal::AtMost(2.0),
+        )
+        .noted("from the deletion of its pod, which the kubelet tells it by SIGTERM"),
     ])
+}
+
+/// Deletes the leader's pod as an update does, so many times: seconds until another replica holds the Lease.
+async fn hand_over(replicas: &Replicas, rounds: usize) -> Result<Vec<f64>, String> {
+    let mut measured = Vec::new();
+    for _ in 0..rounds {
+        let leader = replicas.leader().await?;
+        let asked = now();
+        replicas.delete(&leader, None).await?;
+        measured.push(seconds(asked, replicas.another_leads(&leader).await?));
+        eprintln!("handed over after {:.3} s", measured.last().copied().unwrap_or_default());
+    }
+    Ok(measured)
 }

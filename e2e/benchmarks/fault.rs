@@ -165,13 +165,7 @@ impl Fault {
     ///
     /// # Errors
     /// When that is not possible.
-    pub async fn lift(
-        self,
-        bench: &Bench,
-        fleet: &Fleet,
-        with: Apparatus<'_>,
-        before: Before,
-    ) -> Result<(), String> {
+    pub async fn lift(self, bench: &Bench, fleet: &Fleet, with: Apparatus<'_>, before: Before) -> Result<(), String> {
         let failed = |error: kube::Error| format!("cannot lift {}: {error}", self.name());
         match (self, with.prometheus) {
             (Self::PrometheusKilled, Some(prometheus)) => prometheus.run()?,

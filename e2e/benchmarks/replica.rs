@@ -63,12 +63,13 @@ impl Replicas {
         self.lease.until(LONGEST, "held by another replica", other).await
     }
 
-    /// Deletes the pods of replicas and forgets them, so that the next ones start without a memory of crashes.
+    /// Deletes the pod of a replica; without seconds of grace it has those of its manifest.
     ///
     /// # Errors
     /// When the API server does not take it.
-    pub async fn replace(&self, replica: &str) -> Result<(), String> {
-        let deleted = self.pods.delete(replica, &DeleteParams::default().grace_period(0)).await;
+    pub async fn delete(&self, replica: &str, grace: Option<u32>) -> Result<(), String> {
+        let params = DeleteParams { grace_period_seconds: grace, ..DeleteParams::default() };
+        let deleted = self.pods.delete(replica, &params).await;
         deleted.map(drop).map_err(|error| format!("cannot delete the pod {replica}: {error}"))
     }
 
@@ -78,7 +79,7 @@ impl Replicas {
     /// When they do not get ready.
     pub async fn restart(&self) -> Result<(), String> {
         for replica in self.seen.all().keys() {
-            self.replace(replica).await?;
+            self.delete(replica, Some(0)).await?;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
         self.leader().await.map(drop)

@@ -86,7 +86,13 @@ async fn patched(bench: &Bench) -> Result<Vec<Figure>, String> {
     let p50 = |measured: &[f64]| Spread::of(measured).map_or(f64::NAN, |spread| spread.p50);
     Ok(vec![
         Figure::spread("1,000 members off in the API and touched, patched", "s", &swept, Of::P50, Goal::None),
-        Figure::spread("1,000 raw PATCHes of ConfigMaps, each followed by one of its pod", "s", &raw, Of::P50, Goal::None),
+        Figure::spread(
+            "1,000 raw PATCHes of ConfigMaps, each followed by one of its pod",
+            "s",
+            &raw,
+            Of::P50,
+            Goal::None,
+        ),
         Figure::single("patched, as a multiple of raw", "x", p50(&swept) / p50(&raw), Goal::AtMost(1.15))
             .noted("quotient of the medians, in the same run"),
     ])

@@ -56,15 +56,23 @@ struct Member {
     since: Instant,
     requests: u64,
     errors: u64,
-    /// For each that asks: what it was told last, and when it was first told of more than one percent of errors.
+    /// For each that asks: what it was told last, and every look since the member's fault began.
     told: HashMap<IpAddr, Told>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Told {
     requests: u64,
     errors: u64,
-    bad: Option<i64>,
+    looks: Vec<Shown>,
+}
+
+/// What one look shows: when it was answered, and how many requests and errors are new in it.
+#[derive(Clone, Copy, Default)]
+struct Shown {
+    at: i64,
+    requests: u64,
+    errors: u64,
 }
 
 impl Drop for Stub {
@@ -97,15 +105,26 @@ impl Stub {
             let member = members.entry(*address).or_insert_with(Member::new);
             member.pass();
             member.failing = share;
-            member.told.values_mut().for_each(|told| told.bad = None);
+            member.told.values_mut().for_each(|told| told.looks.clear());
         }
     }
 
-    /// When somebody was first told by one of these members of more than one percent of errors in a look.
+    /// When somebody was first told by these members together of more than one percent of errors in a look.
     #[must_use]
     pub fn told(&self, addresses: &BTreeSet<IpAddr>, asking: IpAddr) -> Option<i64> {
         let members = lock(&self.members);
-        addresses.iter().filter_map(|address| members.get(address)?.told.get(&asking)?.bad).min()
+        let looks: Vec<&[Shown]> = addresses
+            .iter()
+            .filter_map(|address| Some(members.get(address)?.told.get(&asking)?.looks.as_slice()))
+            .collect();
+        let longest = looks.iter().map(|looks| looks.len()).max().unwrap_or_default();
+        (0..longest).find_map(|number| {
+            let shown: Vec<Shown> = looks.iter().filter_map(|looks| looks.get(number).copied()).collect();
+            let (requests, errors) =
+                shown.iter().fold((0, 0), |(requests, errors), one| (requests + one.requests, errors + one.errors));
+            let at = shown.iter().map(|one| one.at).max()?;
+            (errors * 100 > requests).then_some(at)
+        })
     }
 }
 
@@ -127,11 +146,12 @@ impl Member {
 
     fn text(&mut self, asking: IpAddr) -> String {
         self.pass();
-        let before = self.told.get(&asking).copied().unwrap_or_default();
-        let (errors, requests) = (self.errors - before.errors, self.requests - before.requests);
-        let bad = before.requests > 0 && errors * 100 > requests && self.failing.is_some();
-        let bad = before.bad.or_else(|| bad.then(now));
-        self.told.insert(asking, Told { requests: self.requests, errors: self.errors, bad });
+        let told = self.told.entry(asking).or_default();
+        if told.requests > 0 && self.failing.is_some() {
+            let (requests, errors) = (self.requests - told.requests, self.errors - told.errors);
+            told.looks.push(Shown { at: now(), requests, errors });
+        }
+        (told.requests, told.errors) = (self.requests, self.errors);
         format!("requests_total {}\nerrors_total {}\n", self.requests, self.errors)
     }
 }

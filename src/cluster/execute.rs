@@ -6,7 +6,7 @@ use api::{OptimizationRollout, OptimizationRolloutStatus, names::FIELD_MANAGER};
 use domain::plan::PodTarget;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -20,11 +20,11 @@ pub mod withdraw;
 
 /// Every write ends by then, one way or the other.
 pub const DEADLINE: Duration = Duration::from_secs(2);
-/// Writes that are under way at once. An API server on few cores does no more with more of them, and each one waits
-/// longer.
+/// Writes to one kind of object that are under way at once. An API server on few cores does no more with more of them,
+/// and each one waits longer.
 const CONCURRENCY: usize = 16;
-/// The same for writes that take harm away from many members at once; they do not wait behind the others.
-const URGENT_CONCURRENCY: usize = 32;
+/// The same for Services: one such write ends the harm of a whole fleet.
+const SERVICE_CONCURRENCY: usize = 32;
 
 /// Why a write did not happen, or may not have.
 #[derive(Debug, thiserror::Error)]
@@ -72,26 +72,47 @@ impl WriteError {
     }
 }
 
-/// Writes the objects of one namespace.
+/// The only writer.
 #[derive(Clone)]
 pub struct Writer {
     client: Client,
-    permits: Arc<Semaphore>,
-    urgent: Arc<Semaphore>,
+    permits: Arc<Permits>,
+}
+
+/// Bounds on how many writes are under way, one for each kind of object: an API server, webhook or policy that is slow
+/// with one kind must not hold up the others, and settings of a thousand members no Service.
+struct Permits {
+    rollouts: Semaphore,
+    services: Semaphore,
+    config_maps: Semaphore,
+    pods: Semaphore,
+    events: Semaphore,
+}
+
+impl Permits {
+    fn of(&self, kind: &str) -> &Semaphore {
+        match kind {
+            "Service" => &self.services,
+            "ConfigMap" => &self.config_maps,
+            "Pod" => &self.pods,
+            "Event" => &self.events,
+            _ => &self.rollouts,
+        }
+    }
 }
 
 impl Writer {
-    /// A writer whose writes share one bound on how many are under way.
+    /// A writer whose writes share bounds on how many are under way.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        let (permits, urgent) = (Semaphore::new(CONCURRENCY), Semaphore::new(URGENT_CONCURRENCY));
-        Self { client, permits: Arc::new(permits), urgent: Arc::new(urgent) }
-    }
-
-    /// The same writer, for the writes that come first: those by which all members of a run are out of traffic or have
-    /// their settings back, and the mark by which a standby knows of it.
-    fn first(&self) -> Self {
-        Self { permits: self.urgent.clone(), ..self.clone() }
+        let permits = Permits {
+            rollouts: Semaphore::new(CONCURRENCY),
+            services: Semaphore::new(SERVICE_CONCURRENCY),
+            config_maps: Semaphore::new(CONCURRENCY),
+            pods: Semaphore::new(CONCURRENCY),
+            events: Semaphore::new(CONCURRENCY),
+        };
+        Self { client, permits: Arc::new(permits) }
     }
 
     /// Commits a status under the version of the rollout that it was decided on. An equal status is not written.
@@ -115,7 +136,7 @@ impl Writer {
         let (name, params) = (rollout.name_any(), PatchParams::default());
         let patch = Patch::Merge(patch);
         let write = rollouts.patch_status(&name, &params, &patch);
-        self.bounded(&format!("the status of rollout {name}"), write).await
+        self.bounded::<OptimizationRollout, _>(&format!("the status of rollout {name}"), write).await
     }
 
     fn rollouts(&self, rollout: &OptimizationRollout) -> Api<OptimizationRollout> {
@@ -136,18 +157,18 @@ impl Writer {
 
     fn api<K>(&self, rollout: &OptimizationRollout) -> Api<K>
     where
-        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
     {
         Api::namespaced(self.client.clone(), &rollout.namespace().unwrap_or_default())
     }
 
     async fn merge<K>(&self, api: &Api<K>, what: &str, name: &str, patch: Value) -> Result<K, WriteError>
     where
-        K: Clone + DeserializeOwned + std::fmt::Debug,
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
     {
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let patch = Patch::Merge(patch);
-        self.bounded(&format!("{what} {name}"), api.patch(name, &params, &patch)).await
+        self.bounded::<K, _>(&format!("{what} {name}"), api.patch(name, &params, &patch)).await
     }
 
     /// Evicts a pod, if it is still this one: its disruption budget has a say.
@@ -162,7 +183,7 @@ impl Writer {
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let pods = self.pods(rollout);
         let request = pods.create_subresource::<_, Value>("eviction", &pod.name, &params, &eviction);
-        match self.bounded(&format!("pod {}", pod.name), request).await {
+        match self.bounded::<Pod, _>(&format!("pod {}", pod.name), request).await {
             // Somebody else was quicker: what comes next reads the file as well.
             Err(WriteError::NotFound(_) | WriteError::Conflict(_)) => Ok(()),
             result => result.map(drop),
@@ -171,18 +192,21 @@ impl Writer {
 
     async fn create<K>(&self, api: &Api<K>, what: &str, object: &K) -> Result<K, WriteError>
     where
-        K: Clone + DeserializeOwned + Serialize + std::fmt::Debug + kube::Resource<DynamicType = ()>,
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug,
     {
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        self.bounded(&format!("{what} {}", object.name_any()), api.create(&params, object)).await
+        self.bounded::<K, _>(&format!("{what} {}", object.name_any()), api.create(&params, object)).await
     }
 
-    /// One request with a permit and a deadline; waiting for the permit counts.
-    async fn bounded<T>(&self, what: &str, request: impl Future<Output = kube::Result<T>>) -> Result<T, WriteError> {
+    /// One request about a K with a permit and a deadline; waiting for the permit counts.
+    async fn bounded<K, T>(&self, what: &str, request: impl Future<Output = kube::Result<T>>) -> Result<T, WriteError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
         let late =
             || WriteError::Unavailable { what: what.to_owned(), message: format!("no answer within {DEADLINE:?}") };
         let permitted = async {
-            let _permit = self.permits.acquire().await.map_err(|_| late())?;
+            let _permit = self.permits.of(&K::kind(&())).acquire().await.map_err(|_| late())?;
             request.await.map_err(|error| WriteError::new(what, error))
         };
         tokio::time::timeout(DEADLINE, permitted).await.unwrap_or_else(|_| Err(late()))

@@ -96,7 +96,7 @@ impl Writer {
     async fn unchanged(&self, rollout: &OptimizationRollout) -> Result<(), WriteError> {
         let name = rollout.name_any();
         let what = format!("rollout {name}");
-        let newest = self.bounded(&what, self.rollouts(rollout).get(&name)).await?;
+        let newest = self.bounded::<OptimizationRollout, _>(&what, self.rollouts(rollout).get(&name)).await?;
         if newest.resource_version() == rollout.resource_version() { Ok(()) } else { Err(WriteError::Conflict(what)) }
     }
 

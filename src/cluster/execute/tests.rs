@@ -29,6 +29,20 @@ fn mark() -> Mark {
     Mark { run: "run".to_owned(), cause: Cause::new(Reason::LimitBreached, "errors", Timestamp::UNIX_EPOCH) }
 }
 
+/// An API server that takes 50 ms for each write.
+fn slow() -> Client {
+    let answer = |_: http::Request<Body>| async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}}).to_string();
+        Ok::<_, Infallible>(http::Response::new(Body::from(object.into_bytes())))
+    };
+    Client::new(tower::service_fn(answer), "qudag")
+}
+
+fn leaving(number: usize) -> Withdraw {
+    Withdraw::StopServing { pod: PodTarget { name: format!("pod-{number}"), uid: "uid".to_owned() }, mark: mark() }
+}
+
 /// An API server that takes writes to Services at once and never answers for pods.
 fn stuck_with_pods() -> Client {
     let answer = |request: http::Request<Body>| async move {
@@ -44,12 +58,7 @@ fn stuck_with_pods() -> Client {
 #[tokio::test(start_paused = true)]
 async fn moving_traffic_does_not_wait_for_the_labels_of_other_runs() {
     let writer = Writer::new(stuck_with_pods());
-    let labels: Vec<_> = (0..1000)
-        .map(|number| Withdraw::StopServing {
-            pod: PodTarget { name: format!("pod-{number}"), uid: "uid".to_owned() },
-            mark: mark(),
-        })
-        .collect();
+    let labels: Vec<_> = (0..1000).map(leaving).collect();
     let other = tokio::spawn({
         let writer = writer.clone();
         async move { writer.withdraw(&rollout(), &labels).await }
@@ -61,4 +70,21 @@ async fn moving_traffic_does_not_wait_for_the_labels_of_other_runs() {
     assert!(withdrawn.errors.is_empty(), "{:?}", withdrawn.errors);
     assert!(began.elapsed() < Duration::from_millis(10), "{:?}", began.elapsed());
     assert_eq!(other.await.unwrap().errors.len(), 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_members_are_written_in_one_pass_and_let_another_run_in_between() {
+    let writer = Writer::new(slow());
+    let many: Vec<_> = (0..1000).map(leaving).collect();
+    let many = tokio::spawn({
+        let writer = writer.clone();
+        async move { writer.withdraw(&rollout(), &many).await }
+    });
+    tokio::task::yield_now().await;
+    let began = Instant::now();
+    let one = writer.withdraw(&rollout(), &[leaving(1000)]).await;
+    assert!(one.errors.is_empty(), "{:?}", one.errors);
+    assert!(began.elapsed() <= Duration::from_millis(150), "{:?}", began.elapsed());
+    let errors = many.await.unwrap().errors;
+    assert!(errors.is_empty(), "{} of a thousand failed: {:?}", errors.len(), errors.first());
 }

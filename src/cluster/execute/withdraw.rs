@@ -1,6 +1,6 @@
 //! Taking away: every write on its own, started together.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use api::{
     OptimizationRollout,
@@ -16,15 +16,19 @@ use futures::{
     future::{BoxFuture, Shared},
     stream::FuturesUnordered,
 };
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt};
 use serde_json::json;
+use tokio::{sync::Semaphore, time::Instant};
 
-use super::{DEADLINE, WriteError, Writer};
+use super::{CONCURRENCY, DEADLINE, WriteError, Writer};
 use crate::observe::shard;
 
 /// How long the labels wait after the Services' selectors were narrowed: kube-proxy programs a lone change at once and
 /// holds a second one back for a second, so the one that moves everybody has to be alone.
 const AFTER_REROUTE: Duration = Duration::from_millis(100);
+/// How long a withdrawal goes on starting writes. What had no turn by then has one in the next pass, which sees more.
+const TURN: Duration = Duration::from_secs(10);
 /// Writers that changed the same ConfigMap between our reading and writing it, until we give up for this pass.
 const RESTORE_TRIES: usize = 8;
 
@@ -37,12 +41,37 @@ pub struct Withdrawn {
     pub errors: Vec<WriteError>,
 }
 
+/// Lets a few writes of one withdrawal under way at a time. The others wait here and not for a permit, where the time
+/// would count for their deadline and other rollouts would stand behind all of them.
+struct Turns {
+    free: Semaphore,
+    until: Instant,
+}
+
+impl Turns {
+    fn new() -> Self {
+        Self { free: Semaphore::new(CONCURRENCY), until: Instant::now() + TURN }
+    }
+
+    async fn take(&self, what: &str, write: impl Future<Output = Result<(), WriteError>>) -> Result<(), WriteError> {
+        match tokio::time::timeout_at(self.until, self.free.acquire()).await {
+            Ok(Ok(_turn)) => write.await,
+            _ => {
+                let message = format!("there was no turn for it within {TURN:?}");
+                Err(WriteError::Unavailable { what: what.to_owned(), message })
+            }
+        }
+    }
+}
+
 type Done<'a> = Shared<BoxFuture<'a, ()>>;
 
 impl Writer {
     /// Does all of it. No write waits for another one, but for two: a touch waits for its own ConfigMap, and the
-    /// serving labels wait for the selectors; both only up to the deadline.
+    /// serving labels wait for the selectors, up to the deadline. Of a thousand ConfigMaps, and of a thousand pods, some
+    /// are under way at a time.
     pub async fn withdraw(&self, rollout: &OptimizationRollout, items: &[Withdraw]) -> Withdrawn {
+        let (maps, pods) = (&Turns::new(), &Turns::new());
         let errors = std::sync::Mutex::new(Vec::new());
         let failed = |result: Result<(), WriteError>| {
             if let (Err(error), Ok(mut errors)) = (result, errors.lock()) {
@@ -66,13 +95,14 @@ impl Writer {
                 .iter()
                 .filter_map(|item| match item {
                     Withdraw::Restore(restoration) => {
-                        let write = self.restore(rollout, restoration).map(&failed);
+                        let what = &restoration.seen.name;
+                        let write = maps.take(what, self.restore(rollout, restoration)).map(&failed);
                         Some((restoration.seen.name.as_str(), write.boxed().shared()))
                     }
                     _ => None,
                 })
                 .collect();
-            let pods: FuturesUnordered<BoxFuture<'_, ()>> = items
+            let told: FuturesUnordered<BoxFuture<'_, ()>> = items
                 .iter()
                 .filter_map(|item| match item {
                     Withdraw::StopServing { pod, mark } => {
@@ -83,7 +113,7 @@ impl Writer {
                                     let _ = tokio::time::timeout(DEADLINE, rerouted).await;
                                     tokio::time::sleep(AFTER_REROUTE).await;
                                 }
-                                self.stop_serving(rollout, pod, mark).await
+                                pods.take(&pod.name, self.stop_serving(rollout, pod, mark)).await
                             }
                             .map(&failed)
                             .boxed(),
@@ -94,15 +124,15 @@ impl Writer {
                         Some(
                             async move {
                                 if let Some(restored) = restored {
-                                    let _ = tokio::time::timeout(DEADLINE, restored).await;
+                                    restored.await;
                                 }
-                                self.touch(rollout, touch).await
+                                pods.take(&touch.pod.name, self.touch(rollout, touch)).await
                             }
                             .map(&failed)
                             .boxed(),
                         )
                     }
-                    Withdraw::Evict(pod) => Some(self.evict(rollout, pod).map(&failed).boxed()),
+                    Withdraw::Evict(pod) => Some(pods.take(&pod.name, self.evict(rollout, pod)).map(&failed).boxed()),
                     _ => None,
                 })
                 .collect();
@@ -119,7 +149,7 @@ impl Writer {
             };
             let all_restored = futures::future::join_all(restored.values().cloned());
             // The selector first: these futures are polled in this order.
-            futures::join!(rerouted, all_restored, mark, pods.collect::<()>());
+            futures::join!(rerouted, all_restored, mark, told.collect::<()>());
         }
         Withdrawn { marked, errors: errors.into_inner().unwrap_or_default() }
     }
@@ -130,7 +160,7 @@ impl Writer {
         mark: &Mark,
     ) -> Result<OptimizationRollout, WriteError> {
         let patch = json!({"metadata": {"annotations": mark_annotations(mark)}});
-        self.first().merge(&self.rollouts(rollout), "rollout", &rollout.name_any(), patch).await
+        self.merge(&self.rollouts(rollout), "rollout", &rollout.name_any(), patch).await
     }
 
     async fn reroute(&self, rollout: &OptimizationRollout, service: &str, mark: &Mark) -> Result<(), WriteError> {
@@ -138,7 +168,7 @@ impl Writer {
             "metadata": {"annotations": mark_annotations(mark)},
             "spec": {"selector": {COHORT_LABEL: cohort::BASELINE}},
         });
-        self.first().merge(&self.services(rollout), "Service", service, patch).await.map(drop)
+        self.merge(&self.services(rollout), "Service", service, patch).await.map(drop)
     }
 
     async fn stop_serving(
@@ -169,7 +199,7 @@ impl Writer {
         let mut shard = restoration.seen.clone();
         for _ in 0..RESTORE_TRIES {
             let Some(write) = restoration.write(&shard) else { return Ok(()) };
-            match self.first().write_shard(rollout, &write).await {
+            match self.write_shard(rollout, &write).await {
                 Err(WriteError::Conflict(_)) => {}
                 // Without the ConfigMap its members run their base config: nothing is left to take back.
                 Err(WriteError::NotFound(_)) => return Ok(()),
@@ -185,12 +215,12 @@ impl Writer {
 
     async fn newest(
         &self,
-        maps: &Api<k8s_openapi::api::core::v1::ConfigMap>,
+        maps: &Api<ConfigMap>,
         restoration: &Restoration,
     ) -> Result<Option<domain::observation::Shard>, WriteError> {
         let name = &restoration.seen.name;
         let what = format!("ConfigMap {name}");
-        let Some(map) = self.first().bounded(&what, maps.get_opt(name)).await? else { return Ok(None) };
+        let Some(map) = self.bounded::<ConfigMap, _>(&what, maps.get_opt(name)).await? else { return Ok(None) };
         shard::read(&restoration.config, &map)
             .map(Some)
             .map_err(|problem| WriteError::Refused { what, message: problem.message })
