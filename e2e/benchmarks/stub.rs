@@ -109,22 +109,23 @@ impl Stub {
         }
     }
 
-    /// When somebody was first told by these members together of more than one percent of errors in a look.
+    /// What the looks of somebody have shown of these members together since their fault began: when, and the share of
+    /// requests that failed.
     #[must_use]
-    pub fn told(&self, addresses: &BTreeSet<IpAddr>, asking: IpAddr) -> Option<i64> {
+    pub fn shown(&self, addresses: &BTreeSet<IpAddr>, asking: IpAddr) -> Vec<(i64, f64)> {
         let members = lock(&self.members);
         let looks: Vec<&[Shown]> = addresses
             .iter()
             .filter_map(|address| Some(members.get(address)?.told.get(&asking)?.looks.as_slice()))
             .collect();
         let longest = looks.iter().map(|looks| looks.len()).max().unwrap_or_default();
-        (0..longest).find_map(|number| {
+        let together = |number: usize| {
             let shown: Vec<Shown> = looks.iter().filter_map(|looks| looks.get(number).copied()).collect();
             let (requests, errors) =
                 shown.iter().fold((0, 0), |(requests, errors), one| (requests + one.requests, errors + one.errors));
-            let at = shown.iter().map(|one| one.at).max()?;
-            (errors * 100 > requests).then_some(at)
-        })
+            Some((shown.iter().map(|one| one.at).max()?, errors as f64 / requests.max(1) as f64))
+        };
+        (0..longest).filter_map(together).collect()
     }
 }
 
