@@ -24,6 +24,8 @@ pub const RECORD_ANNOTATION: &str = "optimization.qudag.io/record";
 pub const INVERSE_ANNOTATION: &str = "optimization.qudag.io/inverse";
 /// Annotation of a ConfigMap that we write: the settled values, as JSON from path to value.
 pub const SETTLED_ANNOTATION: &str = "optimization.qudag.io/settled";
+/// Annotation of a ConfigMap that we write: whose the settled values are, as JSON by path.
+pub const SETTLED_BY_ANNOTATION: &str = "optimization.qudag.io/settled-by";
 
 /// Key of a rendered ConfigMap that records who is a member and since which stage.
 pub const MEMBERS_KEY: &str = ".members.json";

@@ -50,8 +50,9 @@ use crate::{
 pub struct OptimizationRolloutSpec {
     /// fleet names the members and says how settings reach them. A change starts a new run.
     pub fleet: Fleet,
-    /// optimizations to switch on, 1 to 16. A change starts a new run.
-    #[schemars(length(min = 1, max = 16))]
+    /// optimizations to switch on, up to 16. A change starts a new run; one that was settled and is taken out is
+    /// switched off in the same stages.
+    #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub optimizations: Vec<Optimization>,
     /// stages in order, 1 to 16, with rising percentages.

@@ -1,5 +1,7 @@
 //! How settings reach members, whichever way they are delivered: the name and the text of each file.
 
+use std::collections::BTreeMap;
+
 use api::{
     Scalar,
     fleet::{Config, Delivery},
@@ -12,7 +14,8 @@ use crate::{
     patching,
     record::Cohort,
     run::stable_hash,
-    settings::{Settings, Values, optimized_values},
+    settings::{Changes, Settings, Values, optimized_values, setting},
+    settled::Owners,
 };
 
 /// Name of a member's file in its ConfigMap.
@@ -48,8 +51,7 @@ pub fn file(config: &Config, values: &Values) -> Result<Option<String>, FormatEr
     if values.is_empty() {
         return Ok(None);
     }
-    let changes = revised(config, values, values).into_iter().map(|(path, value)| (path, Some(value))).collect();
-    format::edit(config.format, "", &changes).map(Some)
+    format::edit(config.format, "", &setting(&revised(config, values, values))).map(Some)
 }
 
 /// What a file with these values says at `config.revisionPath`; `None` where there is no such file or path.
@@ -59,10 +61,23 @@ pub fn revision(config: &Config, values: &Values) -> Option<String> {
     wanted.then(|| format!("{:08x}", stable_hash(&[&serde_json::json!(values).to_string()]) & 0xffff_ffff))
 }
 
-/// What is written into the patched file of an optimized member.
+/// What is written into the patched file of an optimized member, in whose ConfigMap values have these owners.
 #[must_use]
-pub fn switched(config: &Config, settings: &Settings) -> Values {
-    revised(config, &settings.switched, &settings.optimized)
+pub fn switched(config: &Config, settings: &Settings, owners: &Owners) -> Changes {
+    let mut changes = restored(&settings.released, owners);
+    changes.extend(setting(&settings.switched));
+    if let Some(path) = &config.revision_path {
+        // Where no value is left there is no revision either.
+        changes.insert(path.clone(), revision(config, &settings.optimized).map(Scalar::Text));
+    }
+    changes
+}
+
+/// What stood at these paths of a patched file before they were settled; a path that was not settled there is nobody's to
+/// change.
+#[must_use]
+pub fn restored<V>(paths: &BTreeMap<String, V>, owners: &Owners) -> Changes {
+    paths.keys().filter_map(|path| Some((path.clone(), owners.get(path)?.before.clone()))).collect()
 }
 
 /// What is written into the patched file of a member that joins a settled fleet.
@@ -87,8 +102,23 @@ pub fn enables(
 ) -> bool {
     match (cohort, &config.delivery, file) {
         (Some(Cohort::Optimized), ..) => true,
-        (_, Delivery::Patched(_), Some(file)) => patching::says(config.format, file, &optimized_values(optimization)),
+        (_, Delivery::Patched(_), Some(file)) => {
+            patching::says(config.format, file, &setting(&optimized_values(optimization)))
+        }
         (_, Delivery::Rendered(_) | Delivery::Patched(_), _) => settings.is_settled_on(optimization),
+    }
+}
+
+/// Whether a member with this file, who is in this cohort, still runs an optimization that is taken out.
+#[must_use]
+pub fn keeps(config: &Config, settings: &Settings, cohort: Option<Cohort>, file: Option<&str>, name: &str) -> bool {
+    match (&config.delivery, file) {
+        (Delivery::Patched(_), Some(file)) => {
+            let out = settings.released.iter().filter(|(_, optimization)| *optimization == name);
+            let settled = out.map(|(path, _)| (path.clone(), settings.baseline.get(path).cloned()));
+            patching::says(config.format, file, &settled.collect())
+        }
+        _ => cohort != Some(Cohort::Optimized),
     }
 }
 

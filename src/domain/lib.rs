@@ -22,5 +22,6 @@ pub mod restoration;
 pub mod run;
 pub mod series;
 pub mod settings;
+pub mod settled;
 pub mod status;
 pub mod traffic;

@@ -6,7 +6,7 @@ use api::{ConnectionSpec, reason::Reason, status::IndicatorStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{acknowledgement::Touch, mark::Mark, patching::Inverse, record::Record, settings::Values};
+use crate::{acknowledgement::Touch, mark::Mark, patching::Inverse, record::Record, settings::Values, settled::Owners};
 
 /// Everything that [`crate::decide::decide`] may know beside the rollout itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -92,6 +92,8 @@ pub struct Shard {
     pub record: Record,
     /// The settled values.
     pub settled: Values,
+    /// Whose these are.
+    pub owners: Owners,
     /// Members' files by member name.
     pub files: BTreeMap<String, String>,
     /// How to give a patched file back as it was, while it is not.

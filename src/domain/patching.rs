@@ -10,7 +10,7 @@ use crate::{
         self, FormatError,
         splice::{self, Splice},
     },
-    settings::Values,
+    settings::Changes,
 };
 
 /// How to give a file back: to the byte while nobody else has edited it, else path by path.
@@ -27,33 +27,32 @@ pub struct Inverse {
     pub before: BTreeMap<String, Option<Scalar>>,
 }
 
-/// The file with these values, and the way back.
+/// The file with these changes, and the way back.
 ///
 /// # Errors
 /// When the file does not parse, or cannot hold a value.
-pub fn patch(format: Format, file: &str, values: &Values) -> Result<(String, Inverse), FormatError> {
-    let found = format::read(format, file, values.keys().map(String::as_str))?;
-    let changes = values.iter().map(|(path, value)| (path.clone(), Some(value.clone()))).collect();
-    let patched = format::edit(format, file, &changes)?;
+pub fn patch(format: Format, file: &str, changes: &Changes) -> Result<(String, Inverse), FormatError> {
+    let found = format::read(format, file, changes.keys().map(String::as_str))?;
+    let patched = format::edit(format, file, changes)?;
     let inverse = Inverse {
         hash: splice::fingerprint(&patched),
         splices: splice::inverse(file, &patched),
-        before: values.keys().map(|path| (path.clone(), found.get(path).cloned())).collect(),
+        before: changes.keys().map(|path| (path.clone(), found.get(path).cloned())).collect(),
     };
     Ok((patched, inverse))
 }
 
-/// The file without the values that we wrote. A value that somebody else has changed since stays. Without an inverse
-/// each path goes to its value in `declared`, or away.
+/// The file without the changes that we `wrote`. A value that somebody else has changed since stays. A path that the
+/// inverse does not know goes to its value in `declared`, or away.
 ///
 /// # Errors
 /// When the file does not parse: it is nobody's to overwrite then.
 pub fn undo(
     format: Format,
     file: &str,
-    wrote: &Values,
+    wrote: &Changes,
     inverse: Option<&Inverse>,
-    declared: &Values,
+    declared: &Changes,
 ) -> Result<String, FormatError> {
     let exact = inverse.filter(|inverse| inverse.hash == splice::fingerprint(file));
     if let Some(file) = exact.and_then(|inverse| splice::apply(file, &inverse.splices)) {
@@ -62,21 +61,28 @@ pub fn undo(
     let found = format::read(format, file, wrote.keys().map(String::as_str))?;
     let before = |path: &String| match inverse.and_then(|inverse| inverse.before.get(path)) {
         Some(before) => before.clone(),
-        None => declared.get(path).cloned(),
+        None => declared.get(path).cloned().flatten(),
     };
     let changes = wrote
         .iter()
-        .filter(|(path, value)| found.get(*path).is_some_and(|found| format::same(format, found, value)))
+        .filter(|(path, value)| stands(format, found.get(*path), value.as_ref()))
         .map(|(path, _)| (path.clone(), before(path)))
         .collect();
     format::edit(format, file, &changes)
 }
 
-/// Whether a file says all of these values; one that does not parse says nothing.
+/// Whether a file has all of these changes; one that does not parse has none.
 #[must_use]
-pub fn says(format: Format, file: &str, values: &Values) -> bool {
-    let Ok(found) = format::read(format, file, values.keys().map(String::as_str)) else { return false };
-    values.iter().all(|(path, value)| found.get(path).is_some_and(|found| format::same(format, found, value)))
+pub fn says(format: Format, file: &str, changes: &Changes) -> bool {
+    let Ok(found) = format::read(format, file, changes.keys().map(String::as_str)) else { return false };
+    changes.iter().all(|(path, value)| stands(format, found.get(path), value.as_ref()))
+}
+
+fn stands(format: Format, found: Option<&Scalar>, value: Option<&Scalar>) -> bool {
+    match (found, value) {
+        (Some(found), Some(value)) => format::same(format, found, value),
+        (found, value) => found.is_none() && value.is_none(),
+    }
 }
 
 #[cfg(test)]

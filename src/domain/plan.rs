@@ -5,12 +5,19 @@ use std::collections::BTreeMap;
 use api::{
     OptimizationRolloutStatus,
     fleet::{Config, Delivery},
-    names::{MEMBERS_KEY, RECORD_ANNOTATION},
+    names::{MEMBERS_KEY, RECORD_ANNOTATION, SETTLED_ANNOTATION, SETTLED_BY_ANNOTATION},
     reason::Reason,
 };
 use serde::Serialize;
 
-use crate::{acknowledgement::Touch, mark::Mark, observation::Shard, record::Record, settings::Settings};
+use crate::{
+    acknowledgement::Touch,
+    mark::Mark,
+    observation::Shard,
+    record::Record,
+    settings::{Settings, Values},
+    settled::Owners,
+};
 
 /// The decision of one pass.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -145,6 +152,13 @@ impl ShardWrite {
             Delivery::Rendered(_) => self.data.insert(MEMBERS_KEY.to_owned(), text),
             Delivery::Patched(_) => self.annotations.insert(RECORD_ANNOTATION.to_owned(), text),
         };
+    }
+
+    /// Says what is settled from now on, and whose it is.
+    pub fn settle(&mut self, settled: &Values, owners: &Owners) {
+        let text = |value: serde_json::Value| (!settled.is_empty()).then(|| value.to_string());
+        self.annotations.insert(SETTLED_ANNOTATION.to_owned(), text(serde_json::json!(settled)));
+        self.annotations.insert(SETTLED_BY_ANNOTATION.to_owned(), text(serde_json::json!(owners)));
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     patching,
     plan::{Restoration, ShardWrite},
     record::Cohort,
+    settings::setting,
 };
 
 /// The annotations by which an object says that it is part of a retreat.
@@ -39,8 +40,9 @@ pub fn baseline_file(
         Delivery::Rendered(_) => delivery::file(config, &settings.baseline).unwrap_or_default(),
         Delivery::Patched(_) => {
             let file = shard.files.get(member)?;
-            let wrote = delivery::switched(config, settings);
-            let undone = patching::undo(config.format, file, &wrote, shard.inverse.as_ref(), &settings.baseline);
+            let wrote = delivery::switched(config, settings, &shard.owners);
+            let declared = setting(&settings.baseline);
+            let undone = patching::undo(config.format, file, &wrote, shard.inverse.as_ref(), &declared);
             Some(undone.unwrap_or_else(|_| file.clone()))
         }
     }

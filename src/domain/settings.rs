@@ -14,6 +14,8 @@ use crate::observation::Problem;
 
 /// Values by path.
 pub type Values = BTreeMap<String, Scalar>;
+/// Values by path; nothing where the path is to go.
+pub type Changes = BTreeMap<String, Option<Scalar>>;
 
 /// The two sets of values between which a run switches.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -24,6 +26,8 @@ pub struct Settings {
     pub optimized: Values,
     /// What this rollout itself sets of it.
     pub switched: Values,
+    /// What it has settled before and takes out again: the name of the optimization, by path.
+    pub released: BTreeMap<String, String>,
 }
 
 impl Settings {
@@ -41,7 +45,14 @@ impl Settings {
         let mut optimized = settled.clone();
         optimized.extend(switched.clone());
         baseline.extend(settled.iter().map(|(path, value)| (path.clone(), value.clone())));
-        Self { baseline, optimized, switched }
+        Self { baseline, optimized, switched, released: BTreeMap::new() }
+    }
+
+    /// The same without what is taken out: it is settled at the baseline, and gone from optimized members.
+    #[must_use]
+    pub fn releasing(mut self, released: BTreeMap<String, String>) -> Self {
+        self.optimized.retain(|path, _| !released.contains_key(path));
+        Self { released, ..self }
     }
 
     /// Whether an optimization is on at the baseline: all its optimized values are settled.
@@ -51,7 +62,7 @@ impl Settings {
     }
 
     /// Whether a switch that says on or off can tell this optimization from its baseline: not where it is on already
-    /// and only changes values.
+    /// and only changes or loses values.
     #[must_use]
     pub fn is_told_by_switch(&self, optimization: &Optimization, settled: &Values) -> bool {
         let flips = |setting: &Setting| {
@@ -60,15 +71,19 @@ impl Settings {
                 (Scalar::Bool(to), Some(Scalar::Bool(from))) if to != from
             )
         };
+        let loses = self.released.values().any(|name| *name == optimization.name);
+        if loses {
+            return false;
+        }
         self.is_settled_on(optimization)
             || optimization.settings.iter().any(flips)
             || !optimization.settings.iter().any(|setting| settled.contains_key(&setting.path))
     }
 
-    /// True when there is nothing to switch: every optimized value is the baseline already.
+    /// True when there is nothing to switch: every optimized value is the baseline already, and none is taken out.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.optimized.iter().all(|(path, value)| self.baseline.get(path) == Some(value))
+        self.released.is_empty() && self.optimized.iter().all(|(path, value)| self.baseline.get(path) == Some(value))
     }
 }
 
@@ -76,6 +91,12 @@ impl Settings {
 #[must_use]
 pub fn optimized_values(optimization: &Optimization) -> Values {
     optimization.settings.iter().map(|setting| (setting.path.clone(), setting.optimized.clone())).collect()
+}
+
+/// Values as changes that set them.
+#[must_use]
+pub fn setting(values: &Values) -> Changes {
+    values.iter().map(|(path, value)| (path.clone(), Some(value.clone()))).collect()
 }
 
 /// Refuses a path that stands in two optimizations.

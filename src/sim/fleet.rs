@@ -175,6 +175,12 @@ impl Fleet {
         self.world.state().members.remove(pod);
         self.world.server.remove(&self.world.key(pod));
     }
+
+    /// Adds a member that was removed.
+    pub fn bring_back(&self, pod: &str) {
+        self.world.state().members.insert(pod.to_owned());
+        self.world.create(pod, false);
+    }
 }
 
 impl World {

@@ -6,7 +6,7 @@ use api::{
     fleet::{Config, Delivery, Rendered},
     names::{
         FIELD_MANAGER, INVERSE_ANNOTATION, MEMBER_ANNOTATION, MEMBERS_KEY, RECORD_ANNOTATION, RETREAT_ANNOTATION,
-        RETREAT_REASON_ANNOTATION, ROLLOUT_LABEL, SETTLED_ANNOTATION,
+        RETREAT_REASON_ANNOTATION, ROLLOUT_LABEL, SETTLED_ANNOTATION, SETTLED_BY_ANNOTATION,
     },
     reason::Reason,
 };
@@ -59,6 +59,7 @@ pub fn read(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
         mark: Mark::parse(annotation(map, RETREAT_ANNOTATION), annotation(map, RETREAT_REASON_ANNOTATION)),
         record: Record::parse(record).map_err(|what| unreadable(&name, &what))?,
         settled: parsed(map, SETTLED_ANNOTATION)?.unwrap_or_default(),
+        owners: parsed(map, SETTLED_BY_ANNOTATION)?.unwrap_or_default(),
         inverse: parsed(map, INVERSE_ANNOTATION)?,
         last_writer: last_writer(map),
         files,

@@ -6,11 +6,16 @@ use api::{
 };
 
 use super::{pass::Pass, stamp::patched::write_to};
-use crate::{delivery, plan::Advance, record::Record};
+use crate::{
+    delivery,
+    observation::Shard,
+    plan::{Advance, ShardWrite},
+    record::Record,
+};
 
 /// Records without members: the run is over.
 #[must_use]
-pub fn closed(pass: &Pass<'_>, stage: i32) -> Vec<Advance> {
+pub fn closed<'a>(pass: &Pass<'a>, stage: i32) -> Vec<(&'a Shard, ShardWrite)> {
     let config = &pass.spec.fleet.config;
     pass.run_shards()
         .filter(|shard| !shard.record.members.is_empty())
@@ -18,7 +23,7 @@ pub fn closed(pass: &Pass<'_>, stage: i32) -> Vec<Advance> {
             let mut write = write_to(shard);
             let record = Record { run: shard.record.run.clone(), stage, members: Default::default() };
             write.record(config, Some(&record));
-            Advance::WriteShard(write)
+            (shard, write)
         })
         .collect()
 }
@@ -26,8 +31,7 @@ pub fn closed(pass: &Pass<'_>, stage: i32) -> Vec<Advance> {
 /// What stays of a run that was taken back: nothing in somebody else's ConfigMap. In ours, without the rollout nobody
 /// declares its baseline any more: its members' files say what is settled, and nothing else.
 #[must_use]
-pub fn forgotten(pass: &Pass<'_>, advance: Advance) -> Advance {
-    let Advance::WriteShard(mut write) = advance else { return advance };
+pub fn forgotten(pass: &Pass<'_>, shard: &Shard, mut write: ShardWrite) -> Advance {
     let config = &pass.spec.fleet.config;
     match &config.delivery {
         Delivery::Patched(_) => {
@@ -38,9 +42,7 @@ pub fn forgotten(pass: &Pass<'_>, advance: Advance) -> Advance {
         }
         Delivery::Rendered(_) if pass.is_deleted() => {
             let settled = delivery::file(config, &pass.settled).unwrap_or_default();
-            let shards = pass.seen.shards.iter().filter(|shard| shard.name == write.name);
-            let members = shards.flat_map(|shard| shard.files.keys());
-            write.data.extend(members.map(|member| (delivery::file_key(config, member), settled.clone())));
+            write.data.extend(shard.files.keys().map(|member| (delivery::file_key(config, member), settled.clone())));
         }
         Delivery::Rendered(_) => {}
     }

@@ -1,8 +1,9 @@
 //! What a rollout that is being deleted leaves behind.
 
 use api::{
-    fleet::Delivery,
-    names::{FINALIZER, INVERSE_ANNOTATION, SETTLED_ANNOTATION},
+    Scalar,
+    fleet::{Config, Delivery},
+    names::{FINALIZER, INVERSE_ANNOTATION},
     reason::Reason,
     rollout::DeletionPolicy,
 };
@@ -15,9 +16,11 @@ use super::{
 };
 use crate::{
     delivery,
+    observation::Shard,
+    patching::{self, Inverse},
     plan::Advance,
     restoration::baseline_file,
-    settings::{Settings, Values},
+    settings::{Settings, Values, setting},
 };
 
 /// Once nothing runs: takes back what is settled if that is asked for, and does nothing else.
@@ -27,7 +30,7 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
         return None;
     }
     let mut intent = Intent::state(pass, Kind::Working, Reason::Deleted, "the rollout is being deleted");
-    if pass.spec.deletion_policy == DeletionPolicy::Restore && pass.phase == Phase::Settled {
+    if pass.spec.deletion_policy == DeletionPolicy::Restore && matches!(pass.phase, Phase::Settled | Phase::Idle) {
         intent.advance = unsettle(pass);
     }
     Some(intent)
@@ -66,11 +69,17 @@ pub fn is_held(pass: &Pass<'_>) -> bool {
 
 /// Writes that take this rollout's values out of what is settled, in favour of their declared baseline.
 fn unsettle(pass: &Pass<'_>) -> Vec<Advance> {
-    let own =
-        |path: &String| pass.spec.optimizations.iter().flat_map(|o| &o.settings).any(|setting| setting.path == *path);
-    let settled: Values =
-        pass.settled.iter().filter(|(path, _)| !own(path)).map(|(path, value)| (path.clone(), value.clone())).collect();
-    if settled.len() == pass.settled.len() {
+    let name = pass.rollout.metadata.name.as_deref().unwrap_or_default();
+    let declared = |path: &String| {
+        pass.spec.optimizations.iter().flat_map(|one| &one.settings).any(|setting| setting.path == *path)
+    };
+    let own = |path: &String| match pass.owners.get(path) {
+        Some(owner) => owner.rollout == name,
+        // An older version did not say whose a value is.
+        None => declared(path),
+    };
+    let (own, settled): (Values, Values) = pass.settled.clone().into_iter().partition(|(path, _)| own(path));
+    if own.is_empty() {
         return Vec::new();
     }
     let config = &pass.spec.fleet.config;
@@ -78,15 +87,18 @@ fn unsettle(pass: &Pass<'_>) -> Vec<Advance> {
     let mut advance = Vec::new();
     for shard in pass.seen.shards.iter().filter(|shard| !shard.settled.is_empty()) {
         let mut write = write_to(shard);
-        let text = (!settled.is_empty()).then(|| serde_json::json!(settled).to_string());
-        write.annotations.insert(SETTLED_ANNOTATION.to_owned(), text);
+        let owners = shard.owners.iter().filter(|(path, _)| settled.contains_key(*path));
+        write.settle(&settled, &owners.map(|(path, owner)| (path.clone(), owner.clone())).collect());
         if let Delivery::Patched(_) = config.delivery {
             write.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);
             write.record(config, None);
         }
         let mut told = Vec::new();
-        for member in shard.files.keys() {
-            let file = baseline_file(config, &settings, shard, member);
+        for (member, text) in &shard.files {
+            let file = match config.delivery {
+                Delivery::Rendered(_) => baseline_file(config, &settings, shard, member),
+                Delivery::Patched(_) => Some(unsettled_file(config, &settings, shard, &own, text)),
+            };
             let standing = pass.roster.standings.iter().find(|standing| standing.member.name == *member);
             let standing = standing.filter(|standing| standing.file != file.as_deref());
             told.extend(standing.and_then(|standing| tell::touch(pass, standing, file.as_deref(), &shard.name)));
@@ -96,4 +108,19 @@ fn unsettle(pass: &Pass<'_>) -> Vec<Advance> {
         advance.extend(told.into_iter().map(Advance::Touch));
     }
     advance
+}
+
+/// A patched file without these settled values: what stood there before, else the declared baseline.
+fn unsettled_file(config: &Config, settings: &Settings, shard: &Shard, own: &Values, file: &str) -> String {
+    let mut wrote = setting(own);
+    let mut before = setting(&settings.baseline);
+    let known = own.iter().filter(|(path, _)| shard.owners.contains_key(*path));
+    before.extend(delivery::restored(&known.map(|(path, value)| (path.clone(), value)).collect(), &shard.owners));
+    // The inverse of a later run leads back to what an earlier one has settled.
+    let leads_back = |inverse: &&Inverse| own.keys().all(|path| inverse.before.get(path) == before.get(path));
+    let inverse = shard.inverse.as_ref().filter(leads_back);
+    if let (Some(path), Some(revision)) = (&config.revision_path, delivery::revision(config, &shard.settled)) {
+        wrote.insert(path.clone(), Some(Scalar::Text(revision)));
+    }
+    patching::undo(config.format, file, &wrote, inverse, &before).unwrap_or_else(|_| file.to_owned())
 }

@@ -10,7 +10,8 @@ use crate::{
     format::splice::fingerprint,
     observation::{Member, Problem, Shard},
     patching,
-    settings::{Settings, Values},
+    settings::{Changes, Settings},
+    settled::Owners,
 };
 
 /// What members' files are compared with.
@@ -19,10 +20,8 @@ pub struct Fitness<'a> {
     config: &'a Config,
     /// What an optimized member's own file says; rendered delivery.
     rendered: Option<String>,
-    /// What is written into an optimized member's file; patched delivery.
-    switched: Values,
-    /// The same without its revision.
-    values: &'a Values,
+    /// Between which values members are switched.
+    settings: &'a Settings,
     /// Whether a run switches something, or is about to.
     switching: bool,
 }
@@ -31,13 +30,13 @@ impl<'a> Fitness<'a> {
     /// For the files of one rollout. Without a run that is `switching` something, nobody's file is looked into.
     #[must_use]
     pub fn new(config: &'a Config, settings: &'a Settings, switching: bool) -> Self {
-        Self {
-            config,
-            rendered: delivery::file(config, &settings.optimized).unwrap_or_default(),
-            switched: delivery::switched(config, settings),
-            values: &settings.switched,
-            switching,
-        }
+        Self { config, rendered: delivery::file(config, &settings.optimized).unwrap_or_default(), settings, switching }
+    }
+
+    /// What is written into the file of an optimized member with this ConfigMap; patched delivery.
+    fn switched(&self, shard: Option<&Shard>) -> Changes {
+        let none = Owners::new();
+        delivery::switched(self.config, self.settings, shard.map_or(&none, |shard| &shard.owners))
     }
 
     /// Whether an optimized member's file has other values than it was given.
@@ -49,7 +48,7 @@ impl<'a> Fitness<'a> {
                 let inverse = shard.and_then(|shard| shard.inverse.as_ref());
                 let same = |file: &str| {
                     inverse.is_some_and(|inverse| inverse.hash == fingerprint(file))
-                        || patching::says(self.config.format, file, &self.switched)
+                        || patching::says(self.config.format, file, &self.switched(shard))
                 };
                 !file.is_some_and(same)
             }
@@ -58,14 +57,14 @@ impl<'a> Fitness<'a> {
 
     /// Why a member that has no part in the run yet cannot have one.
     #[must_use]
-    pub fn unfit(&self, member: &Member, file: Option<&str>) -> Option<Problem> {
+    pub fn unfit(&self, member: &Member, shard: Option<&Shard>, file: Option<&str>) -> Option<Problem> {
         member.unfit.clone().or_else(|| match &self.config.delivery {
             Delivery::Rendered(_) => None,
-            Delivery::Patched(_) => self.unpatchable(member, file?),
+            Delivery::Patched(_) => self.unpatchable(member, shard, file?),
         })
     }
 
-    fn unpatchable(&self, member: &Member, file: &str) -> Option<Problem> {
+    fn unpatchable(&self, member: &Member, shard: Option<&Shard>, file: &str) -> Option<Problem> {
         let map = delivery::config_map(self.config, &member.name)?;
         if !member.pod.mounts_config {
             let message = format!(
@@ -78,11 +77,15 @@ impl<'a> Fitness<'a> {
         if !self.switching {
             return None;
         }
-        if let Err(error) = patching::patch(self.config.format, file, &self.switched) {
+        let mut changes = self.switched(shard);
+        if let Err(error) = patching::patch(self.config.format, file, &changes) {
             let key = delivery::file_key(self.config, &member.name);
             return Some(Problem::new(Reason::ConfigUnreadable, format!("ConfigMap {map}, key {key}: {error}")));
         }
-        patching::says(self.config.format, file, self.values).then(|| {
+        if let Some(revision) = &self.config.revision_path {
+            changes.remove(revision);
+        }
+        patching::says(self.config.format, file, &changes).then(|| {
             let message = format!("member {} runs the optimized values already; it is left alone", member.name);
             Problem::new(Reason::AlreadyOptimized, message)
         })

@@ -14,6 +14,7 @@ use crate::{
     record::Cohort,
     run,
     settings::{Settings, Values},
+    settled::{self, Owners},
 };
 
 /// What a rollout is doing, as its recorded facts say.
@@ -56,6 +57,8 @@ pub struct Pass<'a> {
     pub settings: Settings,
     /// What is settled on this fleet.
     pub settled: Values,
+    /// Whose that is.
+    pub owners: Owners,
     /// Where every member stands.
     pub roster: Roster<'a>,
 }
@@ -69,12 +72,20 @@ impl<'a> Pass<'a> {
         let run = status.run.clone();
         let mark = run.as_ref().and_then(|run| mark_of(&run.id, rollout, seen));
         let phase = phase(&status, mark.as_ref(), seen);
-        let settled = seen.shards.iter().rev().flat_map(|shard| shard.settled.clone()).collect();
-        let settings = Settings::new(&spec.optimizations, &settled);
+        let mut settled: Values = seen.shards.iter().rev().flat_map(|shard| shard.settled.clone()).collect();
+        let name = rollout.metadata.name.as_deref().unwrap_or_default();
+        let owners = settled::merged(name, seen.shards.iter().map(|shard| &shard.owners));
+        let wanted_run = run::run_id(&run::plan_id(rollout), spec.attempt);
+        let mut released = settled::released(name, &spec.optimizations, &settled, &owners);
+        if phase == Phase::Settled && run.as_ref().is_some_and(|run| run.id == wanted_run) {
+            // It is out: a ConfigMap that still names it missed the run.
+            settled.retain(|path, _| !released.contains_key(path));
+            released.clear();
+        }
+        let settings = Settings::new(&spec.optimizations, &settled).releasing(released);
         let switching = !matches!(phase, Phase::Idle | Phase::Settled) || !settings.is_settled();
         let roster = Roster::new(spec, seen, run.as_ref().map(|run| run.id.as_str()), &settings, switching);
-        let wanted_run = run::run_id(&run::plan_id(rollout), spec.attempt);
-        Self { rollout, spec, status, seen, run, phase, wanted_run, mark, settings, settled, roster }
+        Self { rollout, spec, status, seen, run, phase, wanted_run, mark, settings, settled, owners, roster }
     }
 
     /// Whether the run is the one that the spec asks for.

@@ -169,7 +169,7 @@ impl<'p> Back<'p> {
             Advance::WidenService { service: service.name.clone(), resource_version: service.resource_version.clone() }
         }));
         if advance.is_empty() && self.away.is_empty() && self.is_off(pass) {
-            advance.extend(closed(pass, -1).into_iter().map(|advance| forgotten(pass, advance)));
+            advance.extend(closed(pass, -1).into_iter().map(|(shard, write)| forgotten(pass, shard, write)));
         }
         let deadline = pass.status.retreat.as_ref().and_then(|retreat| retreat.off_at.as_ref());
         let overdue = deadline.is_some_and(|off| elapsed(off.0, pass.seen.now) >= UNREACHABLE_AFTER);

@@ -103,7 +103,7 @@ impl<'a> Roster<'a> {
                     file: text,
                     acknowledgement,
                     overridden: cohort == Some(Cohort::Optimized) && fitness.is_overridden(shard, text),
-                    unfit: if entry.is_some() { None } else { fitness.unfit(member, text) },
+                    unfit: if entry.is_some() { None } else { fitness.unfit(member, shard, text) },
                 }
             })
             .collect();
@@ -145,9 +145,12 @@ fn acknowledgement(
     }
     let (config, pod) = (&spec.fleet.config, &member.pod);
     let Some(told) = told_at(config.reload, pod, entry, file) else { return Acknowledgement::Pending };
+    // Of an optimization that loses some values only, the list says whether it is on.
+    let keeps = |name: &String| delivery::keeps(config, settings, cohort, file, name);
+    let released = settings.released.values().map(|name| (name.as_str(), keeps(name)));
     let enables = |optimization| delivery::enables(config, settings, cohort, file, optimization);
     let expected = Expected {
-        enabled: spec.optimizations.iter().map(|one| (one.name.as_str(), enables(one))).collect(),
+        enabled: released.chain(spec.optimizations.iter().map(|one| (one.name.as_str(), enables(one)))).collect(),
         revision: delivery::expected_revision(config, settings, cohort, file),
     };
     Acknowledgement::of(&spec.fleet.acknowledgement, pod, told, &expected, report, now)

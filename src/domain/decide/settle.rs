@@ -1,6 +1,6 @@
 //! Settling: the optimized values become the baseline of every member.
 
-use api::{names::SETTLED_ANNOTATION, reason::Reason, status::Run};
+use api::{fleet::Delivery, names::INVERSE_ANNOTATION, reason::Reason, status::Run};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
@@ -8,9 +8,16 @@ use super::{
     deletion,
     intent::{ACTIVE, Intent, Kind},
     pass::{Pass, Phase},
-    stamp::{self, label_returned},
+    stamp::{self, label_returned, patched::write_to},
 };
-use crate::plan::Advance;
+use crate::{
+    delivery,
+    observation::Shard,
+    patching::{self, Inverse},
+    plan::{Advance, ShardWrite},
+    record::Cohort,
+    settled::owners,
+};
 
 /// Everybody has acknowledged: labels back, the values become the baseline on every ConfigMap, and that is it.
 #[must_use]
@@ -29,15 +36,15 @@ pub fn settle(pass: &Pass<'_>) -> Intent {
         intent.advance = labels;
         return intent;
     }
-    let settled = serde_json::json!(pass.settings.optimized).to_string();
+    let settled = &pass.settings.optimized;
+    let name = pass.rollout.metadata.name.as_deref().unwrap_or_default();
     let writes: Vec<Advance> = closed(pass, pass.stamp())
         .into_iter()
-        .map(|advance| match advance {
-            Advance::WriteShard(mut write) => {
-                write.annotations.insert(SETTLED_ANNOTATION.to_owned(), Some(settled.clone()));
-                Advance::WriteShard(write)
-            }
-            other => other,
+        .map(|(shard, mut write)| {
+            let patched = absent_follow(pass, shard, &mut write);
+            let inverse = patched.as_ref().or(shard.inverse.as_ref());
+            write.settle(settled, &owners(name, &pass.spec.optimizations, settled, &shard.owners, inverse));
+            Advance::WriteShard(write)
         })
         .collect();
     if !writes.is_empty() {
@@ -51,7 +58,29 @@ pub fn settle(pass: &Pass<'_>) -> Intent {
     intent
 }
 
-/// Nothing to do but to tell those who join, and to let go of the finalizer.
+/// Members that have no pod now find the values when they come back.
+fn absent_follow(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Option<Inverse> {
+    let config = &pass.spec.fleet.config;
+    let mut inverse = None;
+    for (member, entry) in pass.roster.absent.iter().filter(|(name, _)| shard.record.members.contains_key(*name)) {
+        let file = match (&config.delivery, shard.files.get(*member)) {
+            (Delivery::Rendered(_), _) => delivery::file(config, &pass.settings.optimized).unwrap_or_default(),
+            (Delivery::Patched(_), Some(file)) if entry.cohort != Cohort::Optimized => {
+                let changes = delivery::switched(config, &pass.settings, &shard.owners);
+                let Ok((patched, back)) = patching::patch(config.format, file, &changes) else { continue };
+                write.annotations.insert(INVERSE_ANNOTATION.to_owned(), Some(serde_json::json!(back).to_string()));
+                inverse = Some(back);
+                Some(patched)
+            }
+            (Delivery::Patched(_), _) => continue,
+        };
+        write.data.insert(delivery::file_key(config, member), file);
+    }
+    inverse
+}
+
+/// Nothing to do but to tell those who join, to let go of the finalizer, and of members' own ConfigMaps in which nothing
+/// is settled any more.
 #[must_use]
 pub fn settled(pass: &Pass<'_>) -> Option<Intent> {
     if pass.phase != Phase::Settled || !pass.is_wanted() {
@@ -59,6 +88,21 @@ pub fn settled(pass: &Pass<'_>) -> Option<Intent> {
     }
     let message = "the optimized values are the baseline of every member";
     let mut intent = Intent::state(pass, Kind::Waiting, Reason::Settled, message);
-    intent.advance = deletion::hold_settled(pass).into_iter().chain(stamp::joiners(pass)).collect();
+    intent.advance = deletion::hold_settled(pass).into_iter().chain(stamp::joiners(pass)).chain(traces(pass)).collect();
     Some(intent)
+}
+
+/// What a run leaves behind in members' own ConfigMaps, where it has taken out all that was settled.
+fn traces(pass: &Pass<'_>) -> Vec<Advance> {
+    let config = &pass.spec.fleet.config;
+    if matches!(config.delivery, Delivery::Rendered(_)) || !pass.settled.is_empty() {
+        return Vec::new();
+    }
+    let forgotten = |shard: &Shard| {
+        let mut write = write_to(shard);
+        write.record(config, None);
+        write.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);
+        Advance::WriteShard(write)
+    };
+    pass.run_shards().map(forgotten).collect()
 }

@@ -28,9 +28,13 @@ pub fn due(pass: &Pass<'_>) -> Vec<Advance> {
     if labels.is_empty() { writes } else { labels }
 }
 
-/// Files for members that joined, when there is something to tell them: they run the baseline.
+/// Files for members that joined, when there is something to tell them: they run the baseline. Nothing while another
+/// rollout has a run, which may be about to change what is settled.
 #[must_use]
 pub fn joiners(pass: &Pass<'_>) -> Vec<Advance> {
+    if pass.seen.neighbours.iter().any(|neighbour| neighbour.unfinished) {
+        return Vec::new();
+    }
     match &pass.spec.fleet.config.delivery {
         Delivery::Rendered(rendered) => rendered::joiners(pass, rendered),
         Delivery::Patched(_) => patched::joiners(pass),

@@ -1,5 +1,7 @@
 //! Starting a run.
 
+use std::collections::BTreeSet;
+
 use api::{reason::Reason, status::Run};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -8,10 +10,10 @@ use super::{
     cohorts::is_eligible,
     intent::{Intent, Kind},
     pass::{Pass, Phase},
-    stage::{begun, count},
+    stage::{self, count},
     stamp,
 };
-use crate::{cohort::holdout, run::plan_id};
+use crate::{cohort::holdout, observation::Shard, run::plan_id};
 
 /// Starts the run that the spec asks for, in its first stage, if nothing speaks against it.
 #[must_use]
@@ -25,7 +27,9 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
         let reason = cause.map_or(Reason::AbortRequested, |retreat| retreat.reason);
         let message = cause.map_or("", |retreat| retreat.message.as_str());
         let message = format!("{message}; every member runs its baseline again; raise spec.attempt to retry");
-        return Some(Intent::state(pass, Kind::Stalled, reason, message));
+        let mut intent = Intent::state(pass, Kind::Stalled, reason, message);
+        intent.advance = stamp::joiners(pass);
+        return Some(intent);
     }
     if pass.spec.abort.is_some() {
         let message = "spec.abort is set: take it away to let the run start";
@@ -57,12 +61,17 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
         settled_at: None,
     };
     // A status that was lost finds the stage on the objects again.
-    let stamped =
-        pass.seen.shards.iter().filter(|shard| shard.record.run == run.id).map(|shard| shard.record.stage).max();
+    let begun = |shard: &&Shard| shard.record.run == run.id && !shard.record.members.is_empty();
+    let stamped = pass.seen.shards.iter().filter(begun).map(|shard| shard.record.stage).max();
     let index = usize::try_from(stamped.unwrap_or(0)).unwrap_or(0).min(pass.spec.stages.len().saturating_sub(1));
-    let message = format!("run {} of {eligible} eligible members, {held_out} of them held out", run.id);
+    let released: BTreeSet<&str> = pass.settings.released.values().map(String::as_str).collect();
+    let released = match released.len() {
+        0 => String::new(),
+        _ => format!("; takes out {}", released.into_iter().collect::<Vec<_>>().join(", ")),
+    };
+    let message = format!("run {} of {eligible} eligible members, {held_out} of them held out{released}", run.id);
     let mut intent = Intent::state(pass, Kind::Working, Reason::RunStarted, message).transition(Reason::RunStarted);
-    intent.stage = begun(pass, index, eligible, held_out);
+    intent.stage = stage::begun(pass, index, eligible, held_out);
     intent.retreat = None;
     intent.run = Some(run);
     Some(intent)

@@ -3,8 +3,8 @@ use rstest::rstest;
 
 use super::*;
 
-fn values(entries: &[(&str, Scalar)]) -> Values {
-    entries.iter().map(|(path, value)| ((*path).to_owned(), value.clone())).collect()
+fn values(entries: &[(&str, Scalar)]) -> Changes {
+    entries.iter().map(|(path, value)| ((*path).to_owned(), Some(value.clone()))).collect()
 }
 
 #[rstest]
@@ -16,7 +16,7 @@ fn a_file_comes_back_to_the_byte(#[case] format: Format, #[case] file: &str) {
     let values = values(&[("pool.max", Scalar::Int(100)), ("pool.on", Scalar::Bool(true))]);
     let (patched, inverse) = patch(format, file, &values).unwrap();
     assert!(says(format, &patched, &values), "{patched}");
-    assert_eq!(undo(format, &patched, &values, Some(&inverse), &Values::new()).unwrap(), file);
+    assert_eq!(undo(format, &patched, &values, Some(&inverse), &Changes::new()).unwrap(), file);
     let kept: Inverse = serde_json::from_str(&serde_json::json!(inverse).to_string()).unwrap();
     assert_eq!(kept, inverse, "an annotation holds it");
 }
@@ -43,7 +43,7 @@ proptest! {
         let file = lines.join("\n");
         let values = values(&[("POOL", Scalar::Int(100)), ("A", Scalar::Text("x y".to_owned()))]);
         if let Ok((patched, inverse)) = patch(Format::Env, &file, &values) {
-            prop_assert_eq!(undo(Format::Env, &patched, &values, Some(&inverse), &Values::new()).unwrap(), file);
+            prop_assert_eq!(undo(Format::Env, &patched, &values, Some(&inverse), &Changes::new()).unwrap(), file);
         }
     }
 }

@@ -85,7 +85,7 @@ const FILE: &str = "# ours\npool.max = 20 # per peer\n";
 fn patched(edit: impl Fn(&str) -> String) -> Restoration {
     let settings = Settings { switched: values(&[("pool.max", Scalar::Int(100))]), ..Settings::default() };
     let delivery = Delivery::Patched(Patched { name: "{member}-config".to_owned(), key: "node.toml".to_owned() });
-    let (file, inverse) = patching::patch(Format::Toml, FILE, &settings.switched).unwrap();
+    let (file, inverse) = patching::patch(Format::Toml, FILE, &setting(&settings.switched)).unwrap();
     let seen = Shard {
         name: "a-config".to_owned(),
         record: Record {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::names::{INVERSE_ANNOTATION, SETTLED_ANNOTATION};
+use api::names::INVERSE_ANNOTATION;
 
 use crate::{
     decide::{
@@ -16,6 +16,8 @@ use crate::{
     patching,
     plan::{Advance, ShardWrite},
     record::{Cohort, Entry, Record},
+    settings::setting,
+    settled::Owner,
 };
 
 /// Members whose cohort in the current stage is not recorded yet. All of them are recorded in the first stage, later
@@ -54,10 +56,10 @@ fn stage_write(pass: &Pass<'_>, standing: &Standing<'_>, cohort: Cohort) -> Vec<
     let mut touch = None;
     if cohort == Cohort::Optimized {
         // A file that cannot be patched made its member unfit.
-        let Ok((patched, inverse)) = patching::patch(config.format, file, &delivery::switched(config, &pass.settings))
-        else {
-            return Vec::new();
-        };
+        let mut changes = delivery::switched(config, &pass.settings, &shard.owners);
+        // What its owner has changed since it was settled stays.
+        changes.retain(|path, _| !pass.settings.released.contains_key(path) || still_says(pass, shard, file, path));
+        let Ok((patched, inverse)) = patching::patch(config.format, file, &changes) else { return Vec::new() };
         touch = tell::touch(pass, standing, Some(&patched), &shard.name);
         write.data.insert(delivery::file_key(config, &standing.member.name), Some(patched));
         write.annotations.insert(INVERSE_ANNOTATION.to_owned(), Some(serde_json::json!(inverse).to_string()));
@@ -68,26 +70,39 @@ fn stage_write(pass: &Pass<'_>, standing: &Standing<'_>, cohort: Cohort) -> Vec<
 /// Writes what is settled, once, into the files of members that do not have it.
 #[must_use]
 pub fn joiners(pass: &Pass<'_>) -> Vec<Advance> {
-    if pass.settled.is_empty() {
-        return Vec::new();
-    }
     let config = &pass.spec.fleet.config;
-    let values = delivery::joined(config, &pass.settled);
+    let joined_values = setting(&delivery::joined(config, &pass.settled));
     let joined = pass.roster.standings.iter().filter(|standing| standing.entry.is_none() && standing.unfit.is_none());
     joined
         .filter_map(|standing| Some((standing, standing.shard?, standing.file?)))
         .filter(|(_, shard, _)| shard.settled != pass.settled)
         .flat_map(|(standing, shard, file)| {
-            let Ok((patched, _)) = patching::patch(config.format, file, &values) else { return Vec::new() };
+            // What was taken out while it was away.
+            let mut out = shard.settled.clone();
+            out.retain(|path, _| !pass.settled.contains_key(path) && still_says(pass, shard, file, path));
+            let mut values = delivery::restored(&out, &shard.owners);
+            values.extend(joined_values.clone());
+            let Ok((patched, inverse)) = patching::patch(config.format, file, &values) else { return Vec::new() };
             let mut write = write_to(shard);
-            let settled = serde_json::json!(pass.settled).to_string();
-            write.annotations.insert(SETTLED_ANNOTATION.to_owned(), Some(settled));
+            let before = |(path, owner): (&String, &Owner)| {
+                let before = inverse.before.get(path).cloned().flatten();
+                (path.clone(), shard.owners.get(path).cloned().unwrap_or(Owner { before, ..owner.clone() }))
+            };
+            write.settle(&pass.settled, &pass.owners.iter().map(before).collect());
             let told = tell::joiners(pass, std::iter::once((standing, patched.as_str(), shard.name.as_str())));
             let told = if patched == file { Vec::new() } else { told };
+            if pass.settled.is_empty() {
+                write.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);
+            }
             write.data.insert(delivery::file_key(config, &standing.member.name), Some(patched));
             std::iter::once(Advance::WriteShard(write)).chain(told).collect()
         })
         .collect()
+}
+
+fn still_says(pass: &Pass<'_>, shard: &Shard, file: &str, path: &str) -> bool {
+    let settled = [(path.to_owned(), shard.settled.get(path).cloned())].into();
+    patching::says(pass.spec.fleet.config.format, file, &settled)
 }
 
 /// A write that changes nothing yet.

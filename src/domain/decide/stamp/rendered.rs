@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use api::{
     fleet::{Reload, Rendered},
-    names::{ROLLOUT_LABEL, SETTLED_ANNOTATION},
+    names::ROLLOUT_LABEL,
 };
 
 use crate::{
@@ -58,7 +58,7 @@ pub fn joiners(pass: &Pass<'_>, rendered: &Rendered) -> Vec<Advance> {
             annotations: BTreeMap::new(),
         };
         if placement.shard.is_none() {
-            write.annotations.insert(SETTLED_ANNOTATION.to_owned(), Some(serde_json::json!(pass.settled).to_string()));
+            write.settle(&pass.settled, &pass.owners);
         }
         advance.push(Advance::WriteShard(write));
         if pass.settled.is_empty() && pass.spec.fleet.config.reload == Reload::RestartPod {
@@ -139,14 +139,14 @@ fn stage_writes(
             }
         }
     }
-    let settled = serde_json::json!(pass.settled).to_string();
     let mut write = ShardWrite {
         name: name.to_owned(),
         resource_version: placement.shard.map(|shard| shard.resource_version.clone()),
         data,
         labels: owner(pass),
-        annotations: BTreeMap::from([(SETTLED_ANNOTATION.to_owned(), Some(settled))]),
+        annotations: BTreeMap::new(),
     };
+    write.settle(&pass.settled, &pass.owners);
     write.record(config, Some(&record));
     let mut writes = vec![Advance::WriteShard(write)];
     writes.append(&mut touches);

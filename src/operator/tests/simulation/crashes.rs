@@ -136,3 +136,29 @@ async fn a_bad_run_in_members_own_maps_ends_the_same_wherever_the_leader_dies(#[
 async fn a_good_run_ends_the_same_wherever_the_leader_dies(#[case] fault: Fault) {
     sweep(good_run, fault).await;
 }
+
+/// Takes out what is settled; the leader meets the fault from then on.
+async fn bad_release(at: Option<usize>, fault: Fault) -> (Value, usize) {
+    let world = World::patched(4);
+    let _first = world.start("replica-1");
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let _second = world.start("replica-2");
+    world.apply(&patched_rollout("pooling"));
+    world.until_reason("pooling", "Settled").await;
+    released(&world).await;
+    let writes = crash_at(&world, at, fault);
+    world.members.fail_by_count(|optimized, all| !optimized && all <= 2);
+    world.edit("pooling", |spec| spec["optimizations"] = json!([]));
+    let back = |world: &World| world.status("pooling").retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
+    world.until("taken back", back).await;
+    released(&world).await;
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert_eq!(world.optimized(), 4);
+    world.check();
+    (end_state(&world), writes.load(Ordering::SeqCst))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_optimization_whose_absence_hurts_comes_back_the_same_wherever_the_leader_dies() {
+    sweep(bad_release, Fault::CrashAfter).await;
+}

@@ -81,6 +81,10 @@ fn foreign_lines(write: &Write) -> Option<String> {
 /// Files with the optimized value that are not settled.
 fn optimized(map: Option<&Value>) -> u64 {
     let Some(map) = map else { return 0 };
+    let settled = map["metadata"]["annotations"]["optimization.qudag.io/settled"].as_str().unwrap_or_default();
+    if settled.contains("network.pool.enabled\":true") {
+        return 0;
+    }
     let files = map["data"].as_object().into_iter().flatten();
     files.filter(|(_, file)| file.as_str().is_some_and(|file| file.contains("enabled = true"))).count() as u64
 }

@@ -8,6 +8,7 @@ mod members;
 mod patched;
 mod plan;
 mod prometheus;
+mod release;
 mod restarts;
 mod retreat;
 mod standby;

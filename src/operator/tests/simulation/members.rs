@@ -84,10 +84,15 @@ impl Members {
 
     /// Optimized members fail half of their requests once there are at least `many` of them: the second stage hurts.
     pub fn harm_above(&self, many: usize) {
+        self.fail_by_count(move |optimized, all| optimized && all >= many);
+    }
+
+    /// Members fail half of their requests where this holds: given whether one is optimized, and how many are.
+    pub fn fail_by_count(&self, harmed: impl Fn(bool, usize) -> bool + Send + Sync + 'static) {
         let files = self.files.clone();
         self.fail(move |_, optimized| {
             let all = files.fleet.members().into_iter().filter(|member| files.is_optimized(member)).count();
-            if optimized && all >= many { 0.5 } else { HEALTHY }
+            if harmed(optimized, all) { 0.5 } else { HEALTHY }
         });
     }
 
