@@ -222,3 +222,20 @@ async fn a_deletion_that_restores_does_so_after_a_run_that_was_taken_back() {
     world.until("restored", |world| world.optimized() == 0).await;
     world.check();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_out_comes_in_again_from_the_first_stage() {
+    let (world, _replica) = settled(World::patched(10), &patched_rollout("pooling")).await;
+    world.fleet.remove("qudag-node-2");
+    let before = world.rollout("pooling").unwrap().spec;
+    release(&world);
+    released(&world).await;
+    world.fleet.bring_back("qudag-node-2");
+    world.until("everybody without it", |world| files(world).iter().all(|file| file == OWN_FILE)).await;
+    world.edit("pooling", |spec| spec["optimizations"] = json!(before.optimizations));
+    world.until("somebody optimized", |world| world.optimized() > 0).await;
+    assert_eq!(world.status("pooling").stage.unwrap().name, "canary");
+    world.until("everybody optimized", |world| world.optimized() == 10).await;
+    world.until_reason("pooling", "Settled").await;
+    world.check();
+}
