@@ -70,6 +70,17 @@ pub struct Config {
     pub revision_path: Option<String>,
 }
 
+impl Config {
+    /// The base that members' files are made from, where there is one.
+    #[must_use]
+    pub fn base(&self) -> Option<&Base> {
+        match &self.delivery {
+            Delivery::Rendered(rendered) => rendered.base.as_ref(),
+            Delivery::Patched(_) => None,
+        }
+    }
+}
+
 /// How settings are delivered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -85,6 +96,10 @@ pub enum Delivery {
 /// A ConfigMap that the operator writes: one file per member.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.base) || !self.base.name.matches('^' + self.name + '(-[0-9]+)?$')")
+        .message("base: the operator writes ConfigMaps of this name itself; name another one")
+)]
 pub struct Rendered {
     /// name of the ConfigMap, in the namespace of the rollout. The pods mount it as a directory (never by subPath:
     /// such mounts are not updated), `optional: true`. The operator creates it.
@@ -94,6 +109,23 @@ pub struct Rendered {
     #[schemars(length(min = 8, max = 128), regex(pattern = r"^[-._a-zA-Z0-9{}]+$"))]
     #[x_kube(validation = Rule::new("self.contains('{member}')")
         .message("key: must contain {member}, so that each member has a file of its own"))]
+    pub key: String,
+    /// base is a file into which the settings are written for each member, for applications that read only one file.
+    /// Left out: a file holds the settings alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
+}
+
+/// A file that every member's own is made from. Its owner lets the operator do that by the annotation
+/// `optimization.qudag.io/base: "true"` on the ConfigMap, which is only read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Base {
+    /// name of the ConfigMap, in the namespace of the rollout.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    pub name: String,
+    /// key of the file in it, up to 200000 bytes long.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
     pub key: String,
 }
 

@@ -18,6 +18,8 @@ pub const RETREAT_REASON_ANNOTATION: &str = "optimization.qudag.io/retreat-reaso
 pub const TOUCH_ANNOTATION: &str = "optimization.qudag.io/touched";
 /// Annotation of a per-member ConfigMap: its owner lets us edit it, on behalf of the member named.
 pub const MEMBER_ANNOTATION: &str = "optimization.qudag.io/member";
+/// Annotation of the ConfigMap with a base: `"true"`, its owner lets us make members' files from it.
+pub const BASE_ANNOTATION: &str = "optimization.qudag.io/base";
 /// Annotation of a per-member ConfigMap: its member's cohort and since which stage, as JSON.
 pub const RECORD_ANNOTATION: &str = "optimization.qudag.io/record";
 /// Annotation of a per-member ConfigMap: how to give its file back as it was, as JSON.
@@ -29,6 +31,8 @@ pub const SETTLED_BY_ANNOTATION: &str = "optimization.qudag.io/settled-by";
 
 /// Key of a rendered ConfigMap that records who is a member and since which stage.
 pub const MEMBERS_KEY: &str = ".members.json";
+/// Key of a rendered ConfigMap with a copy of the base that its members' files were made from.
+pub const BASE_KEY: &str = ".base";
 /// What a key template says in place of the member's name.
 pub const MEMBER_PLACEHOLDER: &str = "{member}";
 

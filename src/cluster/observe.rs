@@ -25,6 +25,7 @@ use kube::{
     runtime::reflector::Store,
 };
 
+pub mod base;
 pub mod connection;
 pub mod neighbour;
 pub mod pod;
@@ -84,6 +85,7 @@ impl World {
         if let Some(traffic) = &spec.traffic {
             seen.services = traffic.services.iter().map(|service| service::read(namespace, &service.name)).collect();
         }
+        seen.base = base::find(&namespace.config_maps, rollout);
         seen.connection = connection::find(&self.connections, rollout);
         seen.neighbours = neighbour::find(&self.rollouts.state(), rollout);
         seen

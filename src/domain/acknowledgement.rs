@@ -44,19 +44,19 @@ impl Touch {
     }
 }
 
-/// Short name of a file's content; of no file at all as well.
+/// Short name of what a file tells its member; of no file at all as well.
 #[must_use]
 pub fn fingerprint(file: Option<&str>) -> String {
     format!("{:016x}", stable_hash(&[file.unwrap_or_default()]))
 }
 
-/// When a pod was told of its file, so that what it reports since then counts: by a touch, or by its start where it
+/// When a pod was told of the file with this fingerprint, so that what it reports since then counts: by a touch, or by its start where it
 /// reads the file only then.
 #[must_use]
-pub fn told_at(reload: Reload, pod: &Pod, entry: Option<&Entry>, file: Option<&str>) -> Option<Timestamp> {
+pub fn told_at(reload: Reload, pod: &Pod, entry: Option<&Entry>, fingerprint: &str) -> Option<Timestamp> {
     match reload {
         Reload::Watch => {
-            let touched = pod.touched.as_ref().filter(|touch| touch.file == fingerprint(file));
+            let touched = pod.touched.as_ref().filter(|touch| touch.file == fingerprint);
             touched.map(|touch| touch.at)
         }
         Reload::RestartPod => entry.filter(|entry| entry.pod != pod.uid).map(|_| pod.created),
@@ -118,10 +118,11 @@ impl Acknowledgement {
     }
 }
 
-/// The touch that is due for a pod whose member has not acknowledged this file; after the last repeat, none.
+/// The touch that is due for a pod whose member has not acknowledged the file with this fingerprint; after the last
+/// repeat, none.
 #[must_use]
-pub fn touch_due(pod: &Pod, file: Option<&str>, now: Timestamp) -> Option<Touch> {
-    let file = fingerprint(file);
+pub fn touch_due(pod: &Pod, fingerprint: &str, now: Timestamp) -> Option<Touch> {
+    let file = fingerprint.to_owned();
     let Some(last) = pod.touched.as_ref().filter(|touch| touch.file == file) else {
         return Some(Touch { at: now, count: 1, file });
     };

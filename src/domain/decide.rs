@@ -52,10 +52,13 @@ pub fn decide(rollout: &OptimizationRollout, seen: &Observation) -> Plan {
 
 /// The intent of the first policy that has one, and the plan that follows from it.
 pub(crate) fn conclude(pass: &Pass<'_>) -> (Intent, Plan) {
-    let intent = POLICIES
+    let mut intent = POLICIES
         .iter()
         .find_map(|policy| policy(pass))
         .unwrap_or_else(|| Intent::state(pass, intent::Kind::Waiting, Reason::Accepted, "nothing to do"));
+    if let (Some(Err(problem)), false) = (stamp::base::newest(pass), intent.state.kind == intent::Kind::Stalled) {
+        intent.state.message += &format!("; a changed base is not followed: {}", problem.message);
+    }
     let status = report::report(pass, &intent);
     let notices = intent.transition.iter().map(|(reason, message)| notice(*reason, message)).collect();
     let mut advance = intent.advance.clone();

@@ -43,15 +43,21 @@ pub fn member_of<'a>(template: &str, name: &'a str) -> Option<&'a str> {
     name.strip_prefix(before)?.strip_suffix(after).filter(|member| !member.is_empty())
 }
 
-/// A file of its own with these values; `None` when there is nothing to say.
+/// A file with these values, written into the base where there is one; `None` when there is nothing to say.
 ///
 /// # Errors
-/// When the format cannot hold a path or a value.
-pub fn file(config: &Config, values: &Values) -> Result<Option<String>, FormatError> {
-    if values.is_empty() {
+/// When the base does not parse, or the format or the base cannot hold a path or a value.
+pub fn file(config: &Config, base: Option<&str>, values: &Values) -> Result<Option<String>, FormatError> {
+    if base.is_none() && values.is_empty() {
         return Ok(None);
     }
-    format::edit(config.format, "", &setting(&revised(config, values, values))).map(Some)
+    format::edit(config.format, base.unwrap_or_default(), &setting(&revised(config, values, values))).map(Some)
+}
+
+/// The same where it was checked before the run; what a file could not hold after all leaves the base alone.
+#[must_use]
+pub fn checked_file(config: &Config, base: Option<&str>, values: &Values) -> Option<String> {
+    file(config, base, values).unwrap_or_else(|_| base.map(str::to_owned))
 }
 
 /// What a file with these values says at `config.revisionPath`; `None` where there is no such file or path.
@@ -102,10 +108,18 @@ pub fn enables(
 ) -> bool {
     match (cohort, &config.delivery, file) {
         (Some(Cohort::Optimized), ..) => true,
-        (_, Delivery::Patched(_), Some(file)) => {
+        (_, delivery, Some(file)) if is_complete(delivery) => {
             patching::says(config.format, file, &setting(&optimized_values(optimization)))
         }
-        (_, Delivery::Rendered(_) | Delivery::Patched(_), _) => settings.is_settled_on(optimization),
+        _ => settings.is_settled_on(optimization),
+    }
+}
+
+/// Whether a file says all that its member runs, and not only what differs from a file that we do not know.
+fn is_complete(delivery: &Delivery) -> bool {
+    match delivery {
+        Delivery::Rendered(rendered) => rendered.base.is_some(),
+        Delivery::Patched(_) => true,
     }
 }
 
@@ -113,7 +127,7 @@ pub fn enables(
 #[must_use]
 pub fn keeps(config: &Config, settings: &Settings, cohort: Option<Cohort>, file: Option<&str>, name: &str) -> bool {
     match (&config.delivery, file) {
-        (Delivery::Patched(_), Some(file)) => {
+        (delivery, Some(file)) if is_complete(delivery) => {
             let out = settings.released.iter().filter(|(_, optimization)| *optimization == name);
             let settled = out.map(|(path, _)| (path.clone(), settings.baseline.get(path).cloned()));
             patching::says(config.format, file, &settled.collect())
@@ -133,8 +147,7 @@ pub fn expected_revision(
     let (path, file) = (config.revision_path.as_deref()?, file?);
     match &config.delivery {
         Delivery::Rendered(_) if cohort == Some(Cohort::Optimized) => revision(config, &settings.optimized),
-        Delivery::Rendered(_) => revision(config, &settings.baseline),
-        Delivery::Patched(_) => {
+        Delivery::Rendered(_) | Delivery::Patched(_) => {
             let found = format::read(config.format, file, [path]).ok()?;
             found.get(path).map(ToString::to_string)
         }

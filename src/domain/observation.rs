@@ -17,6 +17,9 @@ pub struct Observation {
     pub members: Vec<Member>,
     /// The ConfigMaps with members' files that exist: rendered ones in order of their index, patched ones by name.
     pub shards: Vec<Shard>,
+    /// The text of the base that members' files are made from, or why it cannot be used; `None` where the spec names
+    /// none.
+    pub base: Option<Result<String, Problem>>,
     /// The Services of `spec.traffic`, in that order.
     pub services: Vec<Service>,
     /// Other rollouts that name members of this fleet.
@@ -94,6 +97,10 @@ pub struct Shard {
     pub settled: Values,
     /// Whose these are.
     pub owners: Owners,
+    /// A copy of the base that the files were made from: whoever takes them back needs no other.
+    pub base: Option<String>,
+    /// The rollout that wrote a rendered one last.
+    pub rollout: Option<String>,
     /// Members' files by member name.
     pub files: BTreeMap<String, String>,
     /// How to give a patched file back as it was, while it is not.

@@ -1,6 +1,10 @@
 //! A decision in words, for people who ask what would happen: the same [`Plan`], without contents of files.
 
-use api::{OptimizationRollout, OptimizationRolloutStatus, reason::Reason};
+use api::{
+    OptimizationRollout, OptimizationRolloutStatus,
+    names::{BASE_KEY, MEMBERS_KEY},
+    reason::Reason,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -195,8 +199,8 @@ fn advancement(advance: &Advance) -> Step {
             step("LabelPod", format!("Pod {}", pod.name), format!("labelled {cohort}{traffic}"))
         }
         Advance::WriteShard(write) => {
-            let files: Vec<&str> =
-                write.data.keys().map(String::as_str).filter(|key| *key != api::names::MEMBERS_KEY).collect();
+            let keys = write.data.keys().map(String::as_str);
+            let files: Vec<&str> = keys.filter(|key| ![MEMBERS_KEY, BASE_KEY].contains(key)).collect();
             let change = match (files.is_empty(), write.resource_version.is_some()) {
                 (true, _) => "the record of its members".to_owned(),
                 (false, true) => format!("files {}", listed(&files)),

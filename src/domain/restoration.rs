@@ -8,13 +8,14 @@ use api::{
 };
 
 use crate::{
+    acknowledgement::fingerprint,
     delivery,
     mark::Mark,
     observation::Shard,
     patching,
     plan::{Restoration, ShardWrite},
     record::Cohort,
-    settings::setting,
+    settings::{Settings, setting},
 };
 
 /// The annotations by which an object says that it is part of a retreat.
@@ -26,26 +27,40 @@ pub fn mark_annotations(mark: &Mark) -> BTreeMap<String, Option<String>> {
     ])
 }
 
-/// The file of a member of the baseline: what it was before, where it is patched. A patched file that does not parse
-/// stays as it is.
+/// The files of these members at the baseline: rendered on the ConfigMap's own copy of the base, or patched back to what
+/// they were before. A patched file that does not parse stays as it is.
 #[must_use]
-pub fn baseline_file(
+pub fn baseline_files<'m>(
     config: &Config,
-    settings: &crate::settings::Settings,
+    settings: &Settings,
     shard: &Shard,
-    member: &str,
-) -> Option<String> {
+    members: impl Iterator<Item = &'m str>,
+) -> BTreeMap<&'m str, Option<String>> {
     match &config.delivery {
-        // Values that no file can hold were refused before the run; without a file the base config holds.
-        Delivery::Rendered(_) => delivery::file(config, &settings.baseline).unwrap_or_default(),
-        Delivery::Patched(_) => {
-            let file = shard.files.get(member)?;
-            let wrote = delivery::switched(config, settings, &shard.owners);
-            let declared = setting(&settings.baseline);
-            let undone = patching::undo(config.format, file, &wrote, shard.inverse.as_ref(), &declared);
-            Some(undone.unwrap_or_else(|_| file.clone()))
+        Delivery::Rendered(_) => {
+            let file = delivery::checked_file(config, shard.base.as_deref(), &settings.baseline);
+            members.map(|member| (member, file.clone())).collect()
         }
+        Delivery::Patched(_) => members.map(|member| (member, unpatched(config, settings, shard, member))).collect(),
     }
+}
+
+fn unpatched(config: &Config, settings: &Settings, shard: &Shard, member: &str) -> Option<String> {
+    let file = shard.files.get(member)?;
+    let wrote = delivery::switched(config, settings, &shard.owners);
+    let declared = setting(&settings.baseline);
+    let undone = patching::undo(config.format, file, &wrote, shard.inverse.as_ref(), &declared);
+    Some(undone.unwrap_or_else(|_| file.clone()))
+}
+
+/// By which a touch names what a member's file says at the baseline.
+#[must_use]
+pub fn baseline_fingerprint(config: &Config, settings: &Settings, shard: &Shard, member: &str) -> String {
+    let file = match &config.delivery {
+        Delivery::Rendered(_) => delivery::checked_file(config, None, &settings.baseline),
+        Delivery::Patched(_) => unpatched(config, settings, shard, member),
+    };
+    fingerprint(file.as_deref())
 }
 
 impl Restoration {
@@ -59,10 +74,10 @@ impl Restoration {
         shard.record.run == self.mark.run && (optimized || unmarked && marks)
     }
 
-    /// The file of a member once this version of its ConfigMap is restored.
+    /// The fingerprint of a member's file once its ConfigMap, as it was seen, is restored.
     #[must_use]
-    pub fn file(&self, shard: &Shard, member: &str) -> Option<String> {
-        baseline_file(&self.config, &self.settings, shard, member)
+    pub fn fingerprint(&self, member: &str) -> String {
+        baseline_fingerprint(&self.config, &self.settings, &self.seen, member)
     }
 
     /// The write that takes everything back in this version of the ConfigMap; `None` when nothing is left to do.
@@ -72,16 +87,18 @@ impl Restoration {
             return None;
         }
         let mut record = shard.record.clone();
-        let mut data = BTreeMap::new();
         for (member, entry) in &mut record.members {
             if entry.cohort == Cohort::Optimized {
                 entry.cohort = Cohort::Returning;
                 if let Some(pod) = self.pods.get(member) {
                     entry.pod.clone_from(pod);
                 }
-                data.insert(delivery::file_key(&self.config, member), self.file(shard, member));
             }
         }
+        let optimized = shard.record.members.iter().filter(|(_, entry)| entry.cohort == Cohort::Optimized);
+        let optimized = optimized.map(|(member, _)| member.as_str());
+        let files = baseline_files(&self.config, &self.settings, shard, optimized);
+        let data = files.into_iter().map(|(member, file)| (delivery::file_key(&self.config, member), file)).collect();
         let mut write = ShardWrite {
             name: shard.name.clone(),
             resource_version: Some(shard.resource_version.clone()),

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use api::Connection;
-use cluster::observe::{Namespace, SERVICE_NAME_LABEL, connection, pod, shard};
+use cluster::observe::{Namespace, SERVICE_NAME_LABEL, base, connection, pod, shard};
 use futures::{Stream, StreamExt, channel::mpsc::UnboundedSender};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Node, Pod, Service},
@@ -117,7 +117,8 @@ pub fn namespace(
             "",
             shard::prune,
             waker(namespace, rollouts, wake, |map: &ConfigMap, rollout| {
-                shard::is_named(&rollout.spec.fleet.config, &map.name_any())
+                let (config, name) = (&rollout.spec.fleet.config, map.name_any());
+                shard::is_named(config, &name) || base::is_named(config, &name)
             }),
             synchronization,
             tasks,

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use api::{
     fleet::{Config, Delivery, Rendered},
     names::{
-        FIELD_MANAGER, INVERSE_ANNOTATION, MEMBER_ANNOTATION, MEMBERS_KEY, RECORD_ANNOTATION, RETREAT_ANNOTATION,
-        RETREAT_REASON_ANNOTATION, ROLLOUT_LABEL, SETTLED_ANNOTATION, SETTLED_BY_ANNOTATION,
+        BASE_ANNOTATION, BASE_KEY, FIELD_MANAGER, INVERSE_ANNOTATION, MEMBER_ANNOTATION, MEMBERS_KEY,
+        RECORD_ANNOTATION, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, ROLLOUT_LABEL, SETTLED_ANNOTATION,
+        SETTLED_BY_ANNOTATION,
     },
     reason::Reason,
 };
@@ -37,13 +38,14 @@ pub fn is_named(config: &Config, name: &str) -> bool {
 pub fn read(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
     let name = map.name_any();
     let data = map.data.as_ref();
-    let (record, files) = match &config.delivery {
+    let (record, base, files) = match &config.delivery {
         Delivery::Rendered(rendered) => {
             if map.immutable == Some(true) {
                 let message = format!("ConfigMap {name} is immutable: delete it, it will be made again");
                 return Err(Problem::new(Reason::ConfigMapImmutable, message));
             }
-            (data.and_then(|data| data.get(MEMBERS_KEY)).map(String::as_str), rendered_files(rendered, map))
+            let own = |key: &str| data.and_then(|data| data.get(key));
+            (own(MEMBERS_KEY).map(String::as_str), own(BASE_KEY).cloned(), rendered_files(rendered, map))
         }
         Delivery::Patched(patched) => {
             let member = owner(config, map)?;
@@ -51,7 +53,7 @@ pub fn read(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
                 let message = format!("ConfigMap {name} has no key {}; add the member's file to it", patched.key);
                 Problem::new(Reason::ConfigUnreadable, message)
             })?;
-            (annotation(map, RECORD_ANNOTATION), BTreeMap::from([(member.to_owned(), file.clone())]))
+            (annotation(map, RECORD_ANNOTATION), None, BTreeMap::from([(member.to_owned(), file.clone())]))
         }
     };
     Ok(Shard {
@@ -60,6 +62,8 @@ pub fn read(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
         record: Record::parse(record).map_err(|what| unreadable(&name, &what))?,
         settled: parsed(map, SETTLED_ANNOTATION)?.unwrap_or_default(),
         owners: parsed(map, SETTLED_BY_ANNOTATION)?.unwrap_or_default(),
+        base,
+        rollout: map.labels().get(ROLLOUT_LABEL).cloned(),
         inverse: parsed(map, INVERSE_ANNOTATION)?,
         last_writer: last_writer(map),
         files,
@@ -98,7 +102,8 @@ fn owner<'m>(config: &Config, map: &'m ConfigMap) -> Result<&'m str, Problem> {
 
 fn rendered_files(rendered: &Rendered, map: &ConfigMap) -> BTreeMap<String, String> {
     let data = map.data.iter().flatten();
-    data.filter_map(|(key, file)| Some((delivery::member_of(&rendered.key, key)?.to_owned(), file.clone()))).collect()
+    let files = data.filter(|(key, _)| ![MEMBERS_KEY, BASE_KEY].contains(&key.as_str()));
+    files.filter_map(|(key, file)| Some((delivery::member_of(&rendered.key, key)?.to_owned(), file.clone()))).collect()
 }
 
 fn annotation<'m>(map: &'m ConfigMap, name: &str) -> Option<&'m str> {
@@ -125,7 +130,8 @@ pub fn prune(map: &mut ConfigMap) {
     let managed = map.metadata.managed_fields.take().unwrap_or_default().into_iter();
     let foreign = managed.filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER));
     let latest = foreign.max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
-    let ours = map.labels().contains_key(ROLLOUT_LABEL) || map.annotations().contains_key(MEMBER_ANNOTATION);
+    let opted_in = [MEMBER_ANNOTATION, BASE_ANNOTATION].iter().any(|name| map.annotations().contains_key(*name));
+    let ours = map.labels().contains_key(ROLLOUT_LABEL) || opted_in;
     map.binary_data = None;
     if ours {
         map.metadata.managed_fields = latest.map(|entry| {

@@ -33,7 +33,7 @@ fn judged(
     report: Option<&Report>,
     now: i64,
 ) -> Acknowledgement {
-    let told = told_at(Reload::Watch, pod, None, FILE);
+    let told = told_at(Reload::Watch, pod, None, &fingerprint(FILE));
     told.map_or(Acknowledgement::Pending, |told| Acknowledgement::of(spec, pod, told, expected, report, at(now)))
 }
 
@@ -103,7 +103,7 @@ fn a_pod_is_told_at_once_and_again_after_one_two_and_four_seconds(
     #[case] now: i64,
     #[case] expected: Option<u32>,
 ) {
-    assert_eq!(touch_due(&pod, FILE, at(now)).map(|touch| touch.count), expected);
+    assert_eq!(touch_due(&pod, &fingerprint(FILE), at(now)).map(|touch| touch.count), expected);
 }
 
 #[test]
@@ -120,6 +120,6 @@ fn a_touch_is_read_back_as_written_and_anything_else_is_none() {
 fn a_member_that_reads_its_file_at_start_is_told_by_a_start(#[case] pod: &str, #[case] expected: Option<Timestamp>) {
     let pod = Pod { uid: pod.to_owned(), created: at(5_000), ..told(1, FILE) };
     let entry = Entry { cohort: Cohort::Optimized, stage: 0, pod: "old".to_owned(), restarts: 0 };
-    assert_eq!(told_at(Reload::RestartPod, &pod, Some(&entry), FILE), expected);
-    assert_eq!(told_at(Reload::RestartPod, &pod, None, FILE), None, "nobody has told it anything");
+    assert_eq!(told_at(Reload::RestartPod, &pod, Some(&entry), &fingerprint(FILE)), expected);
+    assert_eq!(told_at(Reload::RestartPod, &pod, None, &fingerprint(FILE)), None, "nobody has told it anything");
 }

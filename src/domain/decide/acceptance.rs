@@ -5,7 +5,7 @@ use api::{
     fleet::{Delivery, Rendered},
     indicator::Mode,
     metrics::{Metrics, Source},
-    names::MEMBERS_KEY,
+    names::{BASE_KEY, MEMBERS_KEY},
     optimization::Optimization,
     reason::Reason,
 };
@@ -74,7 +74,7 @@ fn spec(pass: &Pass<'_>) -> Option<Problem> {
         return Some(Problem::new(Reason::InvalidSpec, message));
     }
     [&pass.settings.optimized, &pass.settings.baseline].into_iter().find_map(|values| {
-        let error = delivery::file(config, values).err()?;
+        let error = delivery::file(config, None, values).err()?;
         Some(Problem::new(Reason::InvalidSpec, format!("spec.optimizations: {error}")))
     })
 }
@@ -100,6 +100,9 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
         );
         return Some(Problem::new(Reason::NotMounted, message));
     }
+    if let Some(problem) = base(pass) {
+        return Some(problem);
+    }
     if let Some(metrics) = &pass.spec.metrics {
         match &metrics.source {
             Source::Pods(source) => {
@@ -122,9 +125,12 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
     if let Some(names) = without(&|member| {
         let key = delivery::file_key(config, &member.name);
         let map = delivery::config_map(config, &member.name).unwrap_or_default();
-        key.len().max(map.len()) > LONGEST_NAME || key == MEMBERS_KEY
+        key.len().max(map.len()) > LONGEST_NAME || [MEMBERS_KEY, BASE_KEY].contains(&key.as_str())
     }) {
-        let message = format!("spec.fleet.config: the files of {names} would have names of over 253 characters");
+        let message = format!(
+            "spec.fleet.config: the files of {names} would have names of over 253 characters, or {MEMBERS_KEY} or \
+             {BASE_KEY}, which the operator keeps for itself; choose another key"
+        );
         return Some(Problem::new(Reason::InvalidSpec, message));
     }
     let refused = pass.seen.services.iter().find_map(|service| service.refused.clone());
@@ -150,9 +156,20 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
     None
 }
 
+/// Whether a run could start now.
+fn is_before_start(pass: &Pass<'_>) -> bool {
+    pass.phase == Phase::Idle || (pass.phase == Phase::Settled && !pass.is_wanted())
+}
+
+/// What is wrong with the base, before a run starts. Later files go by the copy that a ConfigMap of ours has.
+fn base(pass: &Pass<'_>) -> Option<Problem> {
+    let problem = stamp::base::newest(pass)?.err()?;
+    (is_before_start(pass) || stamp::base::of_new(pass).is_none()).then_some(problem)
+}
+
 /// What is wrong with the Connection, before a run starts. Later it is a silence of measurements.
 fn connection(pass: &Pass<'_>, name: &str, metrics: &Metrics) -> Option<Problem> {
-    if pass.phase != Phase::Idle && (pass.phase != Phase::Settled || pass.is_wanted()) {
+    if !is_before_start(pass) {
         return None;
     }
     let spec = match pass.seen.connection.as_ref()? {

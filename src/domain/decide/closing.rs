@@ -41,7 +41,7 @@ pub fn forgotten(pass: &Pass<'_>, shard: &Shard, mut write: ShardWrite) -> Advan
             }
         }
         Delivery::Rendered(_) if pass.is_deleted() => {
-            let settled = delivery::file(config, &pass.settled).unwrap_or_default();
+            let settled = delivery::checked_file(config, shard.base.as_deref(), &pass.settled);
             write.data.extend(shard.files.keys().map(|member| (delivery::file_key(config, member), settled.clone())));
         }
         Delivery::Rendered(_) => {}

@@ -19,7 +19,7 @@ use crate::{
     observation::Shard,
     patching::{self, Inverse},
     plan::Advance,
-    restoration::baseline_file,
+    restoration::{baseline_files, baseline_fingerprint},
     settings::{Settings, Values, setting},
 };
 
@@ -94,14 +94,16 @@ fn unsettle(pass: &Pass<'_>) -> Vec<Advance> {
             write.record(config, None);
         }
         let mut told = Vec::new();
-        for (member, text) in &shard.files {
-            let file = match config.delivery {
-                Delivery::Rendered(_) => baseline_file(config, &settings, shard, member),
-                Delivery::Patched(_) => Some(unsettled_file(config, &settings, shard, &own, text)),
-            };
+        let mut files = baseline_files(config, &settings, shard, shard.files.keys().map(String::as_str));
+        if let Delivery::Patched(_) = config.delivery {
+            let unsettled = |text: &String| unsettled_file(config, &settings, shard, &own, text);
+            files = shard.files.iter().map(|(member, text)| (member.as_str(), Some(unsettled(text)))).collect();
+        }
+        for (member, file) in files {
             let standing = pass.roster.standings.iter().find(|standing| standing.member.name == *member);
             let standing = standing.filter(|standing| standing.file != file.as_deref());
-            told.extend(standing.and_then(|standing| tell::touch(pass, standing, file.as_deref(), &shard.name)));
+            let fingerprint = baseline_fingerprint(config, &settings, shard, member);
+            told.extend(standing.and_then(|standing| tell::touch(pass, standing, &fingerprint, &shard.name)));
             write.data.insert(delivery::file_key(config, member), file);
         }
         advance.push(Advance::WriteShard(write));

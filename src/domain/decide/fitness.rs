@@ -10,7 +10,8 @@ use crate::{
     format::splice::fingerprint,
     observation::{Member, Problem, Shard},
     patching,
-    settings::{Changes, Settings},
+    rendering::Rendering,
+    settings::{Changes, Settings, setting},
     settled::Owners,
 };
 
@@ -18,8 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Fitness<'a> {
     config: &'a Config,
-    /// What an optimized member's own file says; rendered delivery.
-    rendered: Option<String>,
+    /// What a member without a file runs, where that is known; rendered delivery.
+    base: Option<&'a str>,
     /// Between which values members are switched.
     settings: &'a Settings,
     /// Whether a run switches something, or is about to.
@@ -27,10 +28,11 @@ pub struct Fitness<'a> {
 }
 
 impl<'a> Fitness<'a> {
-    /// For the files of one rollout. Without a run that is `switching` something, nobody's file is looked into.
+    /// For the files of one rollout. Without a run that is `switching` something, nobody's file is looked into. The
+    /// `base` is what members run before they have a file.
     #[must_use]
-    pub fn new(config: &'a Config, settings: &'a Settings, switching: bool) -> Self {
-        Self { config, rendered: delivery::file(config, &settings.optimized).unwrap_or_default(), settings, switching }
+    pub fn new(config: &'a Config, settings: &'a Settings, switching: bool, base: Option<&'a str>) -> Self {
+        Self { config, base, settings, switching }
     }
 
     /// What is written into the file of an optimized member with this ConfigMap; patched delivery.
@@ -39,11 +41,11 @@ impl<'a> Fitness<'a> {
         delivery::switched(self.config, self.settings, shard.map_or(&none, |shard| &shard.owners))
     }
 
-    /// Whether an optimized member's file has other values than it was given.
+    /// Whether an optimized member's file has other values than it was given; `rendering` is that of its ConfigMap.
     #[must_use]
-    pub fn is_overridden(&self, shard: Option<&Shard>, file: Option<&str>) -> bool {
+    pub fn is_overridden(&self, shard: Option<&Shard>, rendering: &Rendering, file: Option<&str>) -> bool {
         match &self.config.delivery {
-            Delivery::Rendered(_) => file != self.rendered.as_deref(),
+            Delivery::Rendered(_) => file != rendering.optimized.as_deref(),
             Delivery::Patched(_) => {
                 let inverse = shard.and_then(|shard| shard.inverse.as_ref());
                 let same = |file: &str| {
@@ -59,7 +61,15 @@ impl<'a> Fitness<'a> {
     #[must_use]
     pub fn unfit(&self, member: &Member, shard: Option<&Shard>, file: Option<&str>) -> Option<Problem> {
         member.unfit.clone().or_else(|| match &self.config.delivery {
-            Delivery::Rendered(_) => None,
+            // Without a base there is no evidence of what runs beneath the file, and in a run the file is ours.
+            Delivery::Rendered(rendered) => {
+                rendered.base.as_ref().filter(|_| self.settings.released.is_empty())?;
+                let text = match shard {
+                    Some(shard) => file.filter(|_| shard.record.members.is_empty())?,
+                    None => self.base?,
+                };
+                self.optimized_already(member, text, &setting(&self.settings.switched))
+            }
             Delivery::Patched(_) => self.unpatchable(member, shard, file?),
         })
     }
@@ -85,7 +95,11 @@ impl<'a> Fitness<'a> {
         if let Some(revision) = &self.config.revision_path {
             changes.remove(revision);
         }
-        patching::says(self.config.format, file, &changes).then(|| {
+        self.optimized_already(member, file, &changes)
+    }
+
+    fn optimized_already(&self, member: &Member, file: &str, changes: &Changes) -> Option<Problem> {
+        (self.switching && patching::says(self.config.format, file, changes)).then(|| {
             let message = format!("member {} runs the optimized values already; it is left alone", member.name);
             Problem::new(Reason::AlreadyOptimized, message)
         })

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 
 use super::fitness::Fitness;
 use crate::{
-    acknowledgement::{Acknowledgement, Expected, told_at},
+    acknowledgement::{Acknowledgement, Expected, fingerprint, told_at},
     delivery,
     observation::{Member, Observation, Problem, Report, Shard},
     record::{Cohort, Entry},
+    rendering::Rendering,
     settings::Settings,
 };
 
@@ -34,6 +35,8 @@ pub struct Standing<'a> {
     pub entry: Option<&'a Entry>,
     /// Its file.
     pub file: Option<&'a str>,
+    /// By which a touch names what the file tells it. Another base is no news.
+    pub fingerprint: String,
     /// Whether it runs its file.
     pub acknowledgement: Acknowledgement,
     /// It is recorded as optimized, and somebody else gave it other values.
@@ -82,7 +85,12 @@ impl<'a> Roster<'a> {
             }
         }
         let config = &spec.fleet.config;
-        let fitness = Fitness::new(config, settings, switching);
+        let base = seen.base.as_ref().and_then(|base| base.as_deref().ok()).filter(|_| seen.shards.is_empty());
+        let fitness = Fitness::new(config, settings, switching, base);
+        let overlay = Rendering::checked(config, settings, None);
+        let based = seen.shards.iter().filter_map(|shard| Some((shard.name.as_str(), shard.base.as_deref()?)));
+        let renderings: BTreeMap<&str, Rendering> =
+            based.map(|(name, base)| (name, Rendering::checked(config, settings, Some(base)))).collect();
         let reports = seen.measurements.as_ref().map(|measurements| &measurements.reports);
         let standings = seen
             .members
@@ -95,14 +103,19 @@ impl<'a> Roster<'a> {
                 let shard = entry.map(|(shard, _)| shard).or(file.map(|(shard, _)| *shard));
                 let entry = entry.map(|(_, entry)| entry);
                 let report = reports.and_then(|reports| reports.get(&member.name));
-                let acknowledgement = acknowledgement(spec, settings, member, entry, text, report, seen.now);
+                let rendering = shard.and_then(|shard| renderings.get(shard.name.as_str())).unwrap_or(&overlay);
+                let told = if text == rendering.file(cohort) { overlay.file(cohort) } else { text };
+                let fingerprint = fingerprint(told);
+                let told = told_at(config.reload, &member.pod, entry, &fingerprint);
+                let acknowledgement = acknowledgement(spec, settings, member, entry, text, told, report, seen.now);
                 Standing {
                     member,
                     shard,
                     entry,
                     file: text,
+                    fingerprint,
                     acknowledgement,
-                    overridden: cohort == Some(Cohort::Optimized) && fitness.is_overridden(shard, text),
+                    overridden: cohort == Some(Cohort::Optimized) && fitness.is_overridden(shard, rendering, text),
                     unfit: if entry.is_some() { None } else { fitness.unfit(member, shard, text) },
                 }
             })
@@ -136,6 +149,7 @@ fn acknowledgement(
     member: &Member,
     entry: Option<&Entry>,
     file: Option<&str>,
+    told: Option<Timestamp>,
     report: Option<&Report>,
     now: Timestamp,
 ) -> Acknowledgement {
@@ -143,8 +157,8 @@ fn acknowledgement(
     if matches!(cohort, Some(Cohort::Baseline | Cohort::Holdout)) {
         return Acknowledgement::Pending;
     }
+    let Some(told) = told else { return Acknowledgement::Pending };
     let (config, pod) = (&spec.fleet.config, &member.pod);
-    let Some(told) = told_at(config.reload, pod, entry, file) else { return Acknowledgement::Pending };
     // Of an optimization that loses some values only, the list says whether it is on.
     let keeps = |name: &String| delivery::keeps(config, settings, cohort, file, name);
     let released = settings.released.values().map(|name| (name.as_str(), keeps(name)));

@@ -64,7 +64,9 @@ fn absent_follow(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Opti
     let mut inverse = None;
     for (member, entry) in pass.roster.absent.iter().filter(|(name, _)| shard.record.members.contains_key(*name)) {
         let file = match (&config.delivery, shard.files.get(*member)) {
-            (Delivery::Rendered(_), _) => delivery::file(config, &pass.settings.optimized).unwrap_or_default(),
+            (Delivery::Rendered(_), _) => {
+                delivery::checked_file(config, shard.base.as_deref(), &pass.settings.optimized)
+            }
             (Delivery::Patched(_), Some(file)) if entry.cohort != Cohort::Optimized => {
                 let changes = delivery::switched(config, &pass.settings, &shard.owners);
                 let Ok((patched, back)) = patching::patch(config.format, file, &changes) else { continue };

@@ -11,13 +11,19 @@ use crate::{
     record::Cohort,
 };
 
+pub mod base;
 pub mod patched;
 pub mod rendered;
 
 /// The next writes of the current stage: first the labels of the pods that are switched, so that a retreat finds them,
-/// then, when these are seen, the ConfigMaps. Empty when the stage is stamped everywhere.
+/// then, when these are seen, the ConfigMaps. Empty when the stage is stamped everywhere. Files come to the newest base
+/// before: a stage is stamped on one base.
 #[must_use]
 pub fn due(pass: &Pass<'_>) -> Vec<Advance> {
+    let renewals = base::renewals(pass);
+    if !renewals.is_empty() {
+        return renewals;
+    }
     let settling = pass.run.as_ref().is_some_and(|run| run.settling_at.is_some());
     let (switched, writes) = match &pass.spec.fleet.config.delivery {
         Delivery::Rendered(rendered) => rendered::due(pass, rendered),
@@ -28,10 +34,14 @@ pub fn due(pass: &Pass<'_>) -> Vec<Advance> {
     if labels.is_empty() { writes } else { labels }
 }
 
-/// Files for members that joined, when there is something to tell them: they run the baseline. Nothing while another
-/// rollout has a run, which may be about to change what is settled.
+/// Files on the newest base, then for members that joined, when there is something to tell them: they run the baseline.
+/// Nothing of the latter while another rollout has a run, which may be about to change what is settled.
 #[must_use]
 pub fn joiners(pass: &Pass<'_>) -> Vec<Advance> {
+    let renewals = base::renewals(pass);
+    if !renewals.is_empty() {
+        return renewals;
+    }
     if pass.seen.neighbours.iter().any(|neighbour| neighbour.unfinished) {
         return Vec::new();
     }

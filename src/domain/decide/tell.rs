@@ -17,18 +17,18 @@ const RESTART_AGAIN: Duration = Duration::from_secs(30);
 /// How much more load the others may get during evictions when `traffic` does not say.
 const LOAD_INCREASE: f64 = 1.0;
 
-/// The touch that is due for a member with this file.
+/// The touch that is due for a member whose file has this fingerprint.
 #[must_use]
-pub fn touch(pass: &Pass<'_>, standing: &Standing<'_>, file: Option<&str>, shard: &str) -> Option<TouchPod> {
+pub fn touch(pass: &Pass<'_>, standing: &Standing<'_>, fingerprint: &str, shard: &str) -> Option<TouchPod> {
     if pass.spec.fleet.config.reload == Reload::RestartPod {
         return None;
     }
     let pod = &standing.member.pod;
-    let touch = touch_due(pod, file, pass.seen.now)?;
+    let touch = touch_due(pod, fingerprint, pass.seen.now)?;
     Some(TouchPod { pod: target(pod), touch, after: shard.to_owned() })
 }
 
-/// Tells members that joined of the file that they are given, in the ConfigMap of this name.
+/// Tells members that joined of the file that they are given: its fingerprint, and the name of its ConfigMap.
 #[must_use]
 pub fn joiners<'p>(
     pass: &Pass<'_>,
@@ -36,7 +36,7 @@ pub fn joiners<'p>(
 ) -> Vec<Advance> {
     match pass.spec.fleet.config.reload {
         Reload::Watch => {
-            joined.filter_map(|(who, file, shard)| touch(pass, who, Some(file), shard)).map(Advance::Touch).collect()
+            joined.filter_map(|(who, file, shard)| touch(pass, who, file, shard)).map(Advance::Touch).collect()
         }
         // They started without the file, and will not come to read it otherwise.
         Reload::RestartPod => joined.map(|(who, ..)| Advance::Evict(target(&who.member.pod))).collect(),
@@ -48,7 +48,7 @@ pub fn joiners<'p>(
 pub fn again(pass: &Pass<'_>) -> Vec<Advance> {
     let pending: Vec<&Standing<'_>> = pass.roster.pending().collect();
     let name = |standing: &Standing<'_>| standing.shard.map_or("", |shard| &shard.name).to_owned();
-    let touches = pending.iter().filter_map(|who| touch(pass, who, who.file, &name(who))).map(Advance::Touch);
+    let touches = pending.iter().filter_map(|who| touch(pass, who, &who.fingerprint, &name(who))).map(Advance::Touch);
     touches.chain(evictions(pass, &pending).into_iter().map(Advance::Evict)).collect()
 }
 

@@ -5,7 +5,7 @@ use super::*;
 
 fn config(key: &str) -> Config {
     Config {
-        delivery: Delivery::Rendered(Rendered { name: "settings".to_owned(), key: key.to_owned() }),
+        delivery: Delivery::Rendered(Rendered { name: "settings".to_owned(), key: key.to_owned(), base: None }),
         format: Format::Toml,
         reload: Reload::Watch,
         revision_path: None,
@@ -42,9 +42,9 @@ fn values(entries: &[(&str, Scalar)]) -> Values {
 
 #[test]
 fn no_values_are_no_file() {
-    assert_eq!(file(&config("{member}.toml"), &Values::new()).unwrap(), None);
+    assert_eq!(file(&config("{member}.toml"), None, &Values::new()).unwrap(), None);
     let on = values(&[("a.b", Scalar::Bool(true))]);
-    assert_eq!(file(&config("{member}.toml"), &on).unwrap().as_deref(), Some("a.b = true\n"));
+    assert_eq!(file(&config("{member}.toml"), None, &on).unwrap().as_deref(), Some("a.b = true\n"));
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_revision_changes_with_the_values_and_stands_in_the_file() {
     let (on, off) = (values(&[("a", Scalar::Bool(true))]), values(&[("a", Scalar::Bool(false))]));
     let revision_on = revision(&config, &on).unwrap();
     assert_ne!(Some(&revision_on), revision(&config, &off).as_ref());
-    let text = file(&config, &on).unwrap().unwrap();
+    let text = file(&config, None, &on).unwrap().unwrap();
     assert!(text.contains(&format!("meta.revision = \"{revision_on}\"")), "{text}");
     assert_eq!(revision(&config, &Values::new()), None);
 }

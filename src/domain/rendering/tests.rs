@@ -11,6 +11,6 @@ use super::*;
 #[case::longer_name("settings-of-others", None)]
 #[case::other("other", None)]
 fn a_shard_is_known_by_its_name(#[case] name: &str, #[case] expected: Option<usize>) {
-    let rendered = Rendered { name: "settings".to_owned(), key: "{member}.toml".to_owned() };
+    let rendered = Rendered { name: "settings".to_owned(), key: "{member}.toml".to_owned(), base: None };
     assert_eq!(shard_index(&rendered, name), expected);
 }

@@ -15,7 +15,7 @@ use crate::{
 
 fn config(key: &str) -> Config {
     Config {
-        delivery: Delivery::Rendered(Rendered { name: "settings".to_owned(), key: key.to_owned() }),
+        delivery: Delivery::Rendered(Rendered { name: "settings".to_owned(), key: key.to_owned(), base: None }),
         format: Format::Toml,
         reload: Reload::Watch,
         revision_path: None,

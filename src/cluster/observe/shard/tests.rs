@@ -7,7 +7,7 @@ use rstest::rstest;
 use super::*;
 
 fn config() -> Config {
-    let rendered = Rendered { name: "settings".to_owned(), key: "{member}.toml".to_owned() };
+    let rendered = Rendered { name: "settings".to_owned(), key: "{member}.toml".to_owned(), base: None };
     Config { delivery: Delivery::Rendered(rendered), format: Format::Toml, reload: Reload::Watch, revision_path: None }
 }
 

@@ -29,10 +29,10 @@ pub(super) fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Wit
     items.extend(back.restorations.values().cloned().map(Box::new).map(Withdraw::Restore));
     items.extend(back.away.iter().filter_map(|standing| {
         let restoration = back.restoration_of(standing);
-        let restored = restoration.map(|restoration| restoration.file(&restoration.seen, &standing.member.name));
-        let file = restored.as_ref().map_or(standing.file, |file| file.as_deref());
+        let restored = restoration.map(|restoration| restoration.fingerprint(&standing.member.name));
+        let fingerprint = restored.as_ref().unwrap_or(&standing.fingerprint);
         let shard = standing.shard.map_or("", |shard| &shard.name);
-        tell::touch(pass, standing, file, shard).map(Withdraw::Touch)
+        tell::touch(pass, standing, fingerprint, shard).map(Withdraw::Touch)
     }));
     let told = back.away.iter().copied().filter(|standing| standing.cohort() != Some(Cohort::Optimized));
     let told: Vec<&Standing<'_>> = told.collect();

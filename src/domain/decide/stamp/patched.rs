@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use api::names::INVERSE_ANNOTATION;
 
 use crate::{
+    acknowledgement::fingerprint,
     decide::{
         cohorts::{cohorts, is_eligible},
         pass::Pass,
@@ -60,7 +61,7 @@ fn stage_write(pass: &Pass<'_>, standing: &Standing<'_>, cohort: Cohort) -> Vec<
         // What its owner has changed since it was settled stays.
         changes.retain(|path, _| !pass.settings.released.contains_key(path) || still_says(pass, shard, file, path));
         let Ok((patched, inverse)) = patching::patch(config.format, file, &changes) else { return Vec::new() };
-        touch = tell::touch(pass, standing, Some(&patched), &shard.name);
+        touch = tell::touch(pass, standing, &fingerprint(Some(&patched)), &shard.name);
         write.data.insert(delivery::file_key(config, &standing.member.name), Some(patched));
         write.annotations.insert(INVERSE_ANNOTATION.to_owned(), Some(serde_json::json!(inverse).to_string()));
     }
@@ -89,7 +90,8 @@ pub fn joiners(pass: &Pass<'_>) -> Vec<Advance> {
                 (path.clone(), shard.owners.get(path).cloned().unwrap_or(Owner { before, ..owner.clone() }))
             };
             write.settle(&pass.settled, &pass.owners.iter().map(before).collect());
-            let told = tell::joiners(pass, std::iter::once((standing, patched.as_str(), shard.name.as_str())));
+            let told = fingerprint(Some(&patched));
+            let told = tell::joiners(pass, std::iter::once((standing, told.as_str(), shard.name.as_str())));
             let told = if patched == file { Vec::new() } else { told };
             if pass.settled.is_empty() {
                 write.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use api::{
     fleet::{Reload, Rendered},
-    names::ROLLOUT_LABEL,
+    names::BASE_KEY,
 };
 
+use super::base::{self, owner};
+
 use crate::{
+    acknowledgement::fingerprint,
     decide::{
         cohorts::{cohorts, is_eligible},
         pass::Pass,
@@ -18,7 +21,7 @@ use crate::{
     observation::Shard,
     plan::{Advance, ShardWrite},
     record::{Cohort, Entry, Record},
-    rendering::{self, SHARD_LIMIT},
+    rendering::{self, Rendering, SHARD_LIMIT},
 };
 
 /// The writes of the current stage to the ConfigMaps that do not bear its stamp, and the members that they switch.
@@ -40,23 +43,25 @@ pub fn due<'p>(pass: &'p Pass<'_>, rendered: &Rendered) -> (Vec<&'p Standing<'p>
 #[must_use]
 pub fn joiners(pass: &Pass<'_>, rendered: &Rendered) -> Vec<Advance> {
     let config = &pass.spec.fleet.config;
-    let Some(file) = delivery::file(config, &pass.settings.baseline).unwrap_or_default() else { return Vec::new() };
+    // Without anything settled, the declared baseline is what a run writes when it starts.
+    let based = pass.seen.shards.iter().any(|shard| shard.base.is_some());
+    if pass.settled.is_empty() && !pass.is_stamped() && !based {
+        return Vec::new();
+    }
+    let told = fingerprint(delivery::checked_file(config, None, &pass.settings.baseline).as_deref());
     let mut advance = Vec::new();
     for (name, placement) in place(pass, rendered) {
         let joined: Vec<&&Standing<'_>> =
             placement.members.iter().filter(|standing| standing.entry.is_none() && standing.file.is_none()).collect();
-        // Without anything settled, the declared baseline is what a run writes when it starts.
-        if joined.is_empty() || (pass.settled.is_empty() && !pass.is_stamped()) {
+        if joined.is_empty() {
             continue;
         }
-        let data = joined.iter().map(|s| (delivery::file_key(config, &s.member.name), Some(file.clone())));
-        let mut write = ShardWrite {
-            name: name.clone(),
-            resource_version: placement.shard.map(|shard| shard.resource_version.clone()),
-            data: data.collect(),
-            labels: owner(pass),
-            annotations: BTreeMap::new(),
+        let Some(file) = delivery::checked_file(config, placement.base(pass), &pass.settings.baseline) else {
+            continue;
         };
+        let data = joined.iter().map(|s| (delivery::file_key(config, &s.member.name), Some(file.clone())));
+        let mut write = placement.write(pass, &name);
+        write.data.extend(data);
         if placement.shard.is_none() {
             write.settle(&pass.settled, &pass.owners);
         }
@@ -65,7 +70,7 @@ pub fn joiners(pass: &Pass<'_>, rendered: &Rendered) -> Vec<Advance> {
             // It says what they run already.
             continue;
         }
-        advance.extend(tell::joiners(pass, joined.iter().map(|standing| (**standing, file.as_str(), name.as_str()))));
+        advance.extend(tell::joiners(pass, joined.iter().map(|standing| (**standing, told.as_str(), name.as_str()))));
     }
     advance
 }
@@ -76,11 +81,35 @@ struct Placement<'p> {
     members: Vec<&'p Standing<'p>>,
 }
 
+impl<'p> Placement<'p> {
+    /// What its files are made from.
+    fn base(&self, pass: &'p Pass<'_>) -> Option<&'p str> {
+        match self.shard {
+            Some(shard) => shard.base.as_deref(),
+            None => base::of_new(pass),
+        }
+    }
+
+    /// A write that changes nothing yet but whose it is; to a new one it brings the base.
+    fn write(&self, pass: &Pass<'_>, name: &str) -> ShardWrite {
+        let base = self.base(pass).filter(|_| self.shard.is_none());
+        ShardWrite {
+            name: name.to_owned(),
+            resource_version: self.shard.map(|shard| shard.resource_version.clone()),
+            data: base.map(|base| (BASE_KEY.to_owned(), Some(base.to_owned()))).into_iter().collect(),
+            labels: owner(pass),
+            annotations: BTreeMap::new(),
+        }
+    }
+}
+
 /// Which ConfigMap every eligible member is in: the one that knows it, else the first with room.
 fn place<'p>(pass: &'p Pass<'_>, rendered: &Rendered) -> BTreeMap<String, Placement<'p>> {
     let config = &pass.spec.fleet.config;
-    let file = |values| delivery::file(config, values).unwrap_or_default().map_or(0, |file| file.len());
-    let cost = file(&pass.settings.optimized).max(file(&pass.settings.baseline)) + rendering::ENTRY_SIZE;
+    let base = base::of_new(pass);
+    let file = Rendering::checked(config, &pass.settings, base).size();
+    // A base may grow, and all its members' files with it.
+    let cost = file + base.map_or(0, str::len) + rendering::ENTRY_SIZE;
     let mut sizes: Vec<usize> = pass.seen.shards.iter().map(rendering::size).collect();
     let mut placed: BTreeMap<String, Placement<'p>> = pass
         .seen
@@ -96,7 +125,7 @@ fn place<'p>(pass: &'p Pass<'_>, rendered: &Rendered) -> BTreeMap<String, Placem
                 let index = sizes.iter().position(|size| size + cost <= SHARD_LIMIT).unwrap_or(sizes.len());
                 match sizes.get_mut(index) {
                     Some(size) => *size += cost,
-                    None => sizes.push(cost),
+                    None => sizes.push(cost + base.map_or(0, str::len)),
                 }
                 pass.seen.shards.get(index).map_or_else(|| rendering::shard_name(rendered, index), |s| s.name.clone())
             }
@@ -114,12 +143,12 @@ fn stage_writes(
 ) -> Vec<Advance> {
     let Some(run) = &pass.run else { return Vec::new() };
     let config = &pass.spec.fleet.config;
-    let file = |values| delivery::file(config, values).unwrap_or_default();
-    let (optimized, baseline) = (file(&pass.settings.optimized), file(&pass.settings.baseline));
+    let rendering = Rendering::checked(config, &pass.settings, placement.base(pass));
+    let told = fingerprint(delivery::checked_file(config, None, &pass.settings.optimized).as_deref());
     let stage = pass.stamp();
     let known = placement.shard.filter(|shard| shard.record.run == run.id).map(|shard| shard.record.members.clone());
     let mut record = Record { run: run.id.clone(), stage, members: known.unwrap_or_default() };
-    let mut data = BTreeMap::new();
+    let mut write = placement.write(pass, name);
     let mut touches = Vec::new();
     for standing in &placement.members {
         let member = standing.member;
@@ -129,31 +158,19 @@ fn stage_writes(
             let entry = Entry { cohort: *cohort, stage, pod: pod.uid.clone(), restarts: pod.restarts };
             record.members.insert(member.name.clone(), entry);
         }
-        let wanted = if *cohort == Cohort::Optimized { &optimized } else { &baseline };
+        let wanted = rendering.file(Some(*cohort));
         // A value that somebody else took back stays with them.
-        if standing.file != wanted.as_deref() && !standing.overridden {
-            data.insert(delivery::file_key(config, &member.name), wanted.clone());
+        if standing.file != wanted && !standing.overridden {
+            write.data.insert(delivery::file_key(config, &member.name), wanted.map(str::to_owned));
             // Others read theirs when their kubelet comes by: it says what they run already.
             if *cohort == Cohort::Optimized {
-                touches.extend(tell::touch(pass, standing, wanted.as_deref(), name).map(Advance::Touch));
+                touches.extend(tell::touch(pass, standing, &told, name).map(Advance::Touch));
             }
         }
     }
-    let mut write = ShardWrite {
-        name: name.to_owned(),
-        resource_version: placement.shard.map(|shard| shard.resource_version.clone()),
-        data,
-        labels: owner(pass),
-        annotations: BTreeMap::new(),
-    };
     write.settle(&pass.settled, &pass.owners);
     write.record(config, Some(&record));
     let mut writes = vec![Advance::WriteShard(write)];
     writes.append(&mut touches);
     writes
-}
-
-/// The label that says whose ConfigMap it is.
-fn owner(pass: &Pass<'_>) -> BTreeMap<String, String> {
-    BTreeMap::from([(ROLLOUT_LABEL.to_owned(), pass.rollout.metadata.name.clone().unwrap_or_default())])
 }

@@ -12,7 +12,7 @@ use sim::{Fault, RequestInfo};
 
 use crate::{
     retreat::restored,
-    world::{CONFIG_MAP, World, patched_rollout, rollout},
+    world::{CONFIG_MAP, World, based_rollout, patched_rollout, rollout},
 };
 
 /// What a run leaves behind, without what a crash may change: times and versions.
@@ -72,6 +72,10 @@ async fn bad_patched_run(at: Option<usize>, fault: Fault) -> (Value, usize) {
     taken_back(World::patched(5), patched_rollout("pooling"), at, fault).await
 }
 
+async fn bad_based_run(at: Option<usize>, fault: Fault) -> (Value, usize) {
+    taken_back(World::based(), based_rollout("pooling"), at, fault).await
+}
+
 async fn taken_back(world: World, rollout: Value, at: Option<usize>, fault: Fault) -> (Value, usize) {
     let writes = crash_at(&world, at, fault);
     let _first = world.start("replica-1");
@@ -126,6 +130,15 @@ async fn a_bad_run_ends_the_same_wherever_the_leader_dies(#[case] fault: Fault) 
 #[tokio::test(start_paused = true)]
 async fn a_bad_run_in_members_own_maps_ends_the_same_wherever_the_leader_dies(#[case] fault: Fault) {
     sweep(bad_patched_run, fault).await;
+}
+
+#[rstest]
+#[case::crash_before(Fault::CrashBefore)]
+#[case::crash_after(Fault::CrashAfter)]
+#[case::lose_response(Fault::LoseResponse)]
+#[tokio::test(start_paused = true)]
+async fn a_bad_run_on_a_base_ends_the_same_wherever_the_leader_dies(#[case] fault: Fault) {
+    sweep(bad_based_run, fault).await;
 }
 
 #[rstest]

@@ -85,7 +85,7 @@ fn optimized(map: Option<&Value>) -> u64 {
     if settled.contains("network.pool.enabled\":true") {
         return 0;
     }
-    let files = map["data"].as_object().into_iter().flatten();
+    let files = map["data"].as_object().into_iter().flatten().filter(|(key, _)| *key != ".base");
     files.filter(|(_, file)| file.as_str().is_some_and(|file| file.contains("enabled = true"))).count() as u64
 }
 

@@ -1,6 +1,7 @@
 //! The whole operator, unchanged, over an in-memory API server and a simulated fleet, on a paused clock.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod base;
 mod crashes;
 mod laws;
 mod lifecycle;

@@ -61,6 +61,13 @@ impl World {
         Self { server, fleet, members, prometheus }
     }
 
+    /// Ten members, and a base that their files are made from.
+    pub fn based() -> Self {
+        let world = Self::new();
+        world.server.put(base_config_map());
+        world
+    }
+
     /// So many members with a ConfigMap of its own each, which their owners let us edit.
     pub fn patched(members: usize) -> Self {
         let server = ApiServer::new();
@@ -292,6 +299,27 @@ pub fn patched_rollout(name: &str) -> Value {
     let mut rollout = rollout(name);
     rollout["spec"]["fleet"]["config"] =
         json!({"patched": {"name": "{member}-config", "key": "node.toml"}, "format": "Toml"});
+    rollout
+}
+
+/// Name of the ConfigMap with the base.
+pub const BASE_MAP: &str = "qudag-base";
+
+/// The ConfigMap with the base, which its owner lets us read.
+pub fn base_config_map() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {
+            "name": BASE_MAP, "namespace": NAMESPACE, "annotations": {"optimization.qudag.io/base": "true"},
+        },
+        "data": {"node.toml": OWN_FILE},
+    })
+}
+
+/// The same rollout, with files that are made from a base.
+pub fn based_rollout(name: &str) -> Value {
+    let mut rollout = rollout(name);
+    rollout["spec"]["fleet"]["config"]["rendered"]["base"] = json!({"name": BASE_MAP, "key": "node.toml"});
     rollout
 }
 
