@@ -42,6 +42,8 @@ open a port|service|qudag|nothing of a Service but|{"spec": {"ports": [{"name": 
 make an address public|service|qudag|nothing of a Service but|{"spec": {"externalIPs": ["192.0.2.1"]}}
 reroute a Service that did not opt in|service|foreign|does not select optimization.qudag.io/serving|{"spec": {"selector": {"optimization.qudag.io/cohort": "baseline"}}}
 write a foreign ConfigMap|configmap|foreign|was not made by the operator|{"data": {"a": "b"}}
+write a base|configmap|base|was not made by the operator|{"data": {"a": "b"}}
+adopt a base|configmap|base|was not made by the operator|{"metadata": {"labels": {"optimization.qudag.io/rollout": "x"}}}
 adopt a foreign ConfigMap|configmap|foreign|was not made by the operator|{"metadata": {"labels": {"optimization.qudag.io/rollout": "x"}}}
 give a ConfigMap away|configmap|rendered|whose a ConfigMap is|{"metadata": {"labels": {"optimization.qudag.io/rollout": null}}}
 own a ConfigMap|configmap|rendered|nothing of a ConfigMap but|{"metadata": {"finalizers": ["optimization.qudag.io/restore"]}}

@@ -31,6 +31,7 @@ quantile outside of (0,1)|s/quantile: "0.95"/quantile: "1.5"/|quantile
 no delivery|/rendered:/,/key:/d|must validate one and only one schema (oneOf)
 two deliveries|s/      format: Toml/      patched: {name: "{member}-x", key: a}/|must validate one and only one schema (oneOf)
 a patched name without {member}|s/      rendered:/      patched:/; s/name: qudag-optimizations/name: qudag-node-config/|must contain {member}
+a base that the operator would write|s/^\( *\)name: qudag-optimizations/&\n\1base: {name: qudag-optimizations, key: a}/|choose another
 format against key|s/format: Toml/format: Env/|contradicts format Env
 no fleet|/selector:/,/qudag-node/d|spec.fleet.selector
 promql without a Connection|s/ratio:/promql: {query: up}/;/numerator:/d;/denominator:/d|promql needs a Connection
