@@ -96,6 +96,9 @@ pub struct StageStatus {
     pub quota: i32,
     /// startedAt is when the stage started, or when its bake started anew because stages or indicators were edited.
     pub started_at: Time,
+    /// edited: the stage was edited after members had been optimized; members that joined wait for the next stage.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
     /// judgedBy identifies the stages and indicators that this bake is judged by.
     #[serde(default)]
     pub judged_by: String,

@@ -177,6 +177,17 @@ impl History {
         let moment = Moment { at: look.at, now: look.now, stale_after: stale_after.unwrap_or(Duration::MAX) };
         self.tracks.retain(|name, _| look.scrapes.iter().any(|scrape| scrape.member == *name));
         for scrape in &look.scrapes {
+            if let Some(series) = &scrape.series {
+                let keeps_samples = stale_after.is_some();
+                let report = report::read(&self.sampling.acknowledgement, scrape, series, look.now, keeps_samples);
+                if let Some(report) = report {
+                    self.measurements.reports.insert(scrape.member.clone(), report);
+                }
+            }
+            if self.sampling.returning.contains(&scrape.member) {
+                self.tracks.remove(&scrape.member);
+                continue;
+            }
             let optimized = self.sampling.optimized.contains(&scrape.member);
             let member = self.tracks.entry(scrape.member.clone()).or_default();
             // Counters of another process, or of the same one before its switch, say nothing of what it does now.
@@ -198,15 +209,8 @@ impl History {
                     *seen = *seen || series.iter().any(|series| numerator.matches(series));
                 }
             }
-            if let Some(series) = &scrape.series {
-                let keeps_samples = stale_after.is_some();
-                let report = report::read(&self.sampling.acknowledgement, scrape, series, look.now, keeps_samples);
-                if let Some(report) = report {
-                    self.measurements.reports.insert(scrape.member.clone(), report);
-                }
-            }
         }
-        self.measurements.reports.retain(|name, _| self.tracks.contains_key(name));
+        self.measurements.reports.retain(|name, _| look.scrapes.iter().any(|scrape| scrape.member == *name));
     }
 
     fn mode(&self, name: &str) -> Option<Mode> {

@@ -17,12 +17,14 @@ pub mod closing;
 pub mod cohorts;
 pub mod deletion;
 pub mod fitness;
+pub mod foreign;
 pub mod intent;
 pub mod pass;
 pub mod report;
 pub mod retreat;
 pub mod roster;
 pub mod settle;
+pub mod shrink;
 pub mod stage;
 pub mod stamp;
 pub mod start;
@@ -31,12 +33,14 @@ pub mod tell;
 type Policy = fn(&Pass<'_>) -> Option<Intent>;
 
 /// In order of priority. A retreat comes before everything: nothing may hold it up.
-const POLICIES: [Policy; 10] = [
+const POLICIES: [Policy; 12] = [
     retreat::policy,
     deletion::policy,
     acceptance::policy,
     stage::rejudge,
+    shrink::shrink,
     stage::paused,
+    foreign::policy,
     settle::settled,
     acceptance::busy,
     start::start,

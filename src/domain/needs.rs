@@ -6,7 +6,10 @@ use api::{ConnectionSpec, OptimizationRollout, fleet::Acknowledgement, indicator
 use jiff::Timestamp;
 
 use crate::{
-    decide::pass::{Pass, Phase},
+    decide::{
+        foreign,
+        pass::{Pass, Phase},
+    },
     observation::Observation,
     record::Cohort,
 };
@@ -39,6 +42,8 @@ pub struct Sampling {
     pub targets: Vec<Target>,
     /// Names of those that are optimized.
     pub optimized: BTreeSet<String>,
+    /// Names of those that go back: they are asked what they run, and belong to neither cohort.
+    pub returning: BTreeSet<String>,
 }
 
 impl Sampling {
@@ -107,13 +112,7 @@ pub fn needs(rollout: &OptimizationRollout, seen: &Observation) -> Option<Sampli
     };
     let metrics = rollout.spec.metrics.as_ref();
     let source = metrics.map(|metrics| source(&pass, &metrics.source));
-    let optimized: BTreeSet<String> = pass
-        .roster
-        .standings
-        .iter()
-        .filter(|standing| standing.cohort() == Some(Cohort::Optimized))
-        .map(|standing| standing.member.name.clone())
-        .collect();
+    let names = |cohort| pass.roster.in_cohort(cohort).map(|standing| standing.member.name.clone()).collect();
     Some(Sampling {
         run: run.id.clone(),
         bake,
@@ -124,7 +123,8 @@ pub fn needs(rollout: &OptimizationRollout, seen: &Observation) -> Option<Sampli
         source,
         indicators: rollout.spec.indicators.clone(),
         acknowledgement: rollout.spec.fleet.acknowledgement.clone(),
-        optimized,
+        optimized: names(Cohort::Optimized),
+        returning: names(Cohort::Returning),
     })
 }
 
@@ -146,6 +146,7 @@ fn source(pass: &Pass<'_>, source: &metrics::Source) -> Source {
 /// Members that go back are asked as well: they have to acknowledge it.
 fn targets(pass: &Pass<'_>, source: &Source) -> Vec<Target> {
     let (mut optimized, mut others) = (0, 0);
+    let is_foreign = foreign::detect(pass);
     let mut targets = Vec::new();
     for standing in &pass.roster.standings {
         let count = match standing.cohort() {
@@ -162,6 +163,10 @@ fn targets(pass: &Pass<'_>, source: &Source) -> Vec<Target> {
             _ => (String::new(), 0),
         };
         if *count == MOST_PER_COHORT {
+            continue;
+        }
+        // It runs what it is not to run: no measure for either cohort.
+        if is_foreign(standing) {
             continue;
         }
         *count += 1;

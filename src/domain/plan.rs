@@ -99,6 +99,8 @@ pub struct TouchPod {
 /// Going on. Each is refused by the API server if its object has changed since it was seen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum Advance {
+    /// Goes on only if the rollout is still the one that was decided on: a cache may lag behind our own commit.
+    Confirm,
     /// Puts our finalizer on the rollout, before there is anything to restore.
     HoldFinalizer,
     /// Takes our finalizer away: nothing is left to restore.

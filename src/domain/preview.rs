@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     acknowledgement::Acknowledgement,
-    decide::{cohorts::is_eligible, intent::Kind, pass::Pass, roster::Standing},
+    decide::{cohorts::is_eligible, foreign, intent::Kind, pass::Pass, roster::Standing},
     observation::Observation,
     plan::{Advance, Plan, Withdraw},
     record::Cohort,
@@ -80,7 +80,7 @@ pub struct MemberStanding {
     pub cohort: Option<CohortName>,
     /// Whether it acknowledged the file that it has.
     pub acknowledged: bool,
-    /// Recorded as optimized, and somebody else gave it other values.
+    /// Somebody else gave it the values of another cohort.
     pub overridden: bool,
     /// Whether its pod is ready.
     pub ready: bool,
@@ -145,15 +145,16 @@ pub fn members(rollout: &OptimizationRollout, seen: &Observation) -> Vec<MemberS
 }
 
 fn standings(pass: &Pass<'_>) -> Vec<MemberStanding> {
-    pass.roster.standings.iter().map(standing).collect()
+    let is_foreign = foreign::detect(pass);
+    pass.roster.standings.iter().map(|each| standing(each, is_foreign(each))).collect()
 }
 
-fn standing(standing: &Standing<'_>) -> MemberStanding {
+fn standing(standing: &Standing<'_>, is_foreign: bool) -> MemberStanding {
     MemberStanding {
         name: standing.member.name.clone(),
         cohort: standing.cohort().map(Into::into),
         acknowledged: standing.acknowledgement != Acknowledgement::Pending,
-        overridden: standing.overridden,
+        overridden: standing.overridden || is_foreign,
         ready: standing.member.pod.ready,
         eligible: is_eligible(standing),
     }
@@ -186,6 +187,9 @@ fn withdrawal(withdraw: &Withdraw) -> Step {
 
 fn advancement(advance: &Advance) -> Step {
     match advance {
+        Advance::Confirm => {
+            step("Confirm", "OptimizationRollout".to_owned(), "read again: nothing goes on if it changed")
+        }
         Advance::HoldFinalizer => step("HoldFinalizer", "OptimizationRollout".to_owned(), "our finalizer is set"),
         Advance::ReleaseFinalizer => {
             step("ReleaseFinalizer", "OptimizationRollout".to_owned(), "our finalizer is removed")

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::observation::Pod;
+
 /// The record of one ConfigMap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,6 +37,9 @@ pub struct Entry {
     /// Restarts of that pod at that time.
     #[serde(rename = "r", default)]
     pub restarts: i32,
+    /// Somebody else gave it the optimized values in this cohort, and that was taken back once.
+    #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
+    pub reverted: bool,
 }
 
 /// The cohorts of a run.
@@ -56,6 +61,14 @@ pub enum Cohort {
 
 const fn no_stage() -> i32 {
     -1
+}
+
+impl Entry {
+    /// The entry of a member that takes this cohort now.
+    #[must_use]
+    pub fn new(cohort: Cohort, stage: i32, pod: &Pod) -> Self {
+        Self { cohort, stage, pod: pod.uid.clone(), restarts: pod.restarts, reverted: false }
+    }
 }
 
 impl Record {

@@ -86,32 +86,47 @@ impl Restoration {
         if !self.is_due(shard) {
             return None;
         }
-        let mut record = shard.record.clone();
-        for (member, entry) in &mut record.members {
-            if entry.cohort == Cohort::Optimized {
-                entry.cohort = Cohort::Returning;
-                if let Some(pod) = self.pods.get(member) {
-                    entry.pod.clone_from(pod);
-                }
-            }
-        }
-        let optimized = shard.record.members.iter().filter(|(_, entry)| entry.cohort == Cohort::Optimized);
-        let optimized = optimized.map(|(member, _)| member.as_str());
-        let files = baseline_files(&self.config, &self.settings, shard, optimized);
-        let data = files.into_iter().map(|(member, file)| (delivery::file_key(&self.config, member), file)).collect();
-        let mut write = ShardWrite {
-            name: shard.name.clone(),
-            resource_version: Some(shard.resource_version.clone()),
-            data,
-            labels: BTreeMap::new(),
-            annotations: mark_annotations(&self.mark),
-        };
-        write.record(&self.config, Some(&record));
-        if shard.inverse.is_some() {
-            write.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);
-        }
+        let mut write = returned(&self.config, &self.settings, shard, &self.pods, |_| true);
+        write.annotations.extend(mark_annotations(&self.mark));
         Some(write)
     }
+}
+
+/// The write that gives the optimized members of a ConfigMap whom `leaves` names their baseline. `pods` are the UIDs of
+/// the members' pods.
+#[must_use]
+pub fn returned(
+    config: &Config,
+    settings: &Settings,
+    shard: &Shard,
+    pods: &BTreeMap<String, String>,
+    leaves: impl Fn(&str) -> bool,
+) -> ShardWrite {
+    let mut record = shard.record.clone();
+    let leaving =
+        record.members.iter_mut().filter(|(member, entry)| entry.cohort == Cohort::Optimized && leaves(member));
+    for (member, entry) in leaving {
+        entry.cohort = Cohort::Returning;
+        if let Some(pod) = pods.get(member) {
+            entry.pod.clone_from(pod);
+        }
+    }
+    let optimized = shard.record.members.iter().filter(|(_, entry)| entry.cohort == Cohort::Optimized);
+    let leaving = optimized.map(|(member, _)| member.as_str()).filter(|member| leaves(member));
+    let files = baseline_files(config, settings, shard, leaving);
+    let data = files.into_iter().map(|(member, file)| (delivery::file_key(config, member), file)).collect();
+    let mut write = ShardWrite {
+        name: shard.name.clone(),
+        resource_version: Some(shard.resource_version.clone()),
+        data,
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+    };
+    write.record(config, Some(&record));
+    if shard.inverse.is_some() {
+        write.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);
+    }
+    write
 }
 
 #[cfg(test)]

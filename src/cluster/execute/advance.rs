@@ -23,6 +23,7 @@ impl Writer {
     pub async fn advance(&self, rollout: &OptimizationRollout, items: &[Advance]) -> Result<(), WriteError> {
         for item in items {
             match item {
+                Advance::Confirm => self.unchanged(rollout).await?,
                 Advance::HoldFinalizer => self.finalize(rollout, true).await?,
                 Advance::ReleaseFinalizer => self.finalize(rollout, false).await?,
                 Advance::WriteShard(write) if write.resource_version.is_none() => {
@@ -54,7 +55,8 @@ impl Writer {
             }
             Advance::Touch(touch) => self.touch(rollout, touch).await,
             Advance::Evict(pod) => self.evict(rollout, pod).await,
-            Advance::HoldFinalizer
+            Advance::Confirm
+            | Advance::HoldFinalizer
             | Advance::ReleaseFinalizer
             | Advance::WriteShard(_)
             | Advance::WidenService { .. } => Ok(()),

@@ -119,7 +119,7 @@ fn a_touch_is_read_back_as_written_and_anything_else_is_none() {
 #[case::runs_since_before("old", None)]
 fn a_member_that_reads_its_file_at_start_is_told_by_a_start(#[case] pod: &str, #[case] expected: Option<Timestamp>) {
     let pod = Pod { uid: pod.to_owned(), created: at(5_000), ..told(1, FILE) };
-    let entry = Entry { cohort: Cohort::Optimized, stage: 0, pod: "old".to_owned(), restarts: 0 };
+    let entry = Entry { cohort: Cohort::Optimized, stage: 0, pod: "old".to_owned(), restarts: 0, reverted: false };
     assert_eq!(told_at(Reload::RestartPod, &pod, Some(&entry), &fingerprint(FILE)), expected);
     assert_eq!(told_at(Reload::RestartPod, &pod, None, &fingerprint(FILE)), None, "nobody has told it anything");
 }

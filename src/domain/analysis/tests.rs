@@ -34,6 +34,7 @@ fn sampling(indicator: serde_json::Value) -> Sampling {
         },
         targets: Vec::new(),
         optimized: BTreeSet::from(["o1".to_owned(), "o2".to_owned()]),
+        returning: BTreeSet::new(),
     }
 }
 

@@ -14,21 +14,37 @@ pub fn is_eligible(standing: &Standing<'_>) -> bool {
     standing.entry.is_some() || standing.unfit.is_none()
 }
 
+/// Eligible members of the fleet, for the run's order.
+pub fn candidates<'p>(pass: &'p Pass<'_>) -> impl Iterator<Item = Candidate<'p>> {
+    let eligible = pass.roster.standings.iter().filter(|standing| is_eligible(standing));
+    eligible.map(|standing| Candidate { name: &standing.member.name, zone: &standing.member.zone })
+}
+
+/// Whether an edit of the running stage gives a recorded member another cohort.
+#[must_use]
+pub fn is_moved(pass: &Pass<'_>, standing: &Standing<'_>, cohorts: &BTreeMap<&str, Cohort>) -> bool {
+    let cohort = cohorts.get(standing.member.name.as_str());
+    pass.is_edited() && standing.cohort().is_some_and(|recorded| cohort != Some(&recorded))
+}
+
 /// The cohort of every eligible member in the current stage. Members never leave the optimized cohort here; additions
-/// follow the run's order up to the quota that the status has committed.
+/// follow the run's order up to the quota that the status has committed. In a stage that was edited, only recorded
+/// members have one: the others joined since.
 #[must_use]
 pub fn cohorts<'a>(pass: &'a Pass<'_>) -> BTreeMap<&'a str, Cohort> {
     let Some(run) = &pass.run else { return BTreeMap::new() };
-    let eligible: Vec<&Standing<'_>> = pass.roster.standings.iter().filter(|standing| is_eligible(standing)).collect();
-    let candidates: Vec<Candidate<'_>> = eligible
+    let mut ordered = order(&run.seed, &candidates(pass).collect::<Vec<_>>());
+    let recorded: BTreeMap<&str, Cohort> = pass
+        .roster
+        .standings
         .iter()
-        .map(|standing| Candidate { name: &standing.member.name, zone: &standing.member.zone })
+        .filter_map(|standing| Some((standing.member.name.as_str(), standing.cohort()?)))
         .collect();
-    let ordered = order(&run.seed, &candidates);
-    let recorded: BTreeMap<&str, Cohort> =
-        eligible.iter().filter_map(|standing| Some((standing.member.name.as_str(), standing.cohort()?))).collect();
     if run.settling_at.is_some() {
         return ordered.into_iter().map(|name| (name, Cohort::Optimized)).collect();
+    }
+    if pass.is_edited() {
+        ordered.retain(|name| recorded.contains_key(name));
     }
     let quota = pass.status.stage.as_ref().map_or(0, |stage| usize::try_from(stage.quota).unwrap_or(0));
     let mut room = quota.saturating_sub(pass.roster.optimized_count());
@@ -47,7 +63,8 @@ pub fn cohorts<'a>(pass: &'a Pass<'_>) -> BTreeMap<&'a str, Cohort> {
         cohorts.insert(name, cohort);
     }
     for name in ordered {
-        if room > 0 && cohorts.get(name) == Some(&Cohort::Baseline) {
+        // Who is on the way back has not to arrive there first.
+        if room > 0 && matches!(cohorts.get(name), Some(Cohort::Baseline | Cohort::Returning)) {
             cohorts.insert(name, Cohort::Optimized);
             room -= 1;
         }

@@ -7,7 +7,11 @@ use api::{
     status::Run,
 };
 
-use super::{roster::Roster, stamp::patched};
+use super::{
+    cohorts::{cohorts, is_moved},
+    roster::Roster,
+    stamp::patched,
+};
 use crate::{
     mark::Mark,
     observation::{Measurements, Observation, Pod, Shard},
@@ -112,28 +116,35 @@ impl<'a> Pass<'a> {
         match self.spec.fleet.config.delivery {
             Delivery::Rendered(_) => {
                 let shards = &self.seen.shards;
-                !shards.is_empty() && shards.iter().all(|shard| self.has_stamp(shard))
+                let is_written = !shards.is_empty() && shards.iter().all(|shard| self.has_stamp(shard));
+                is_written && !(self.is_edited() && self.is_moving())
             }
             Delivery::Patched(_) => self.run_shards().next().is_some() && patched::due(self).is_empty(),
         }
     }
 
-    /// Whether a ConfigMap bears the stamp of the current stage, or a later one.
-    #[must_use]
-    pub fn has_stamp(&self, shard: &Shard) -> bool {
-        self.run.as_ref().is_some_and(|run| run.id == shard.record.run) && shard.record.stage >= self.stamp()
+    fn is_moving(&self) -> bool {
+        let cohorts = cohorts(self);
+        self.roster.standings.iter().any(|standing| is_moved(self, standing, &cohorts))
     }
 
-    /// The stamp of the current stage: its index, or one beyond the last when all follow.
+    /// Whether the running stage was edited after members had been optimized.
+    #[must_use]
+    pub fn is_edited(&self) -> bool {
+        self.phase == Phase::Staging && self.status.stage.as_ref().is_some_and(|stage| stage.edited)
+    }
+
+    /// Whether a ConfigMap bears the stamp of the current stage.
+    #[must_use]
+    pub fn has_stamp(&self, shard: &Shard) -> bool {
+        self.run.as_ref().is_some_and(|run| run.id == shard.record.run) && shard.record.stage == self.stamp()
+    }
+
+    /// The stamp of the current stage: its index, or one beyond when all follow.
     #[must_use]
     pub fn stamp(&self) -> i32 {
         let settling = self.run.as_ref().is_some_and(|run| run.settling_at.is_some());
-        let stages = i32::try_from(self.spec.stages.len()).unwrap_or(i32::MAX);
-        match &self.status.stage {
-            _ if settling => stages,
-            Some(stage) => stage.index,
-            None => -1,
-        }
+        self.status.stage.as_ref().map_or(-1, |stage| stage.index + i32::from(settling))
     }
 
     /// Optimized members that have not acknowledged. One that was restarted on our behalf is awaited without a pod too.

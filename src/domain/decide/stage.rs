@@ -10,11 +10,12 @@ use super::{
     intent::{Intent, Kind},
     pass::{Pass, Phase},
     roster::Standing,
-    settle, stamp, tell,
+    settle, shrink, stamp, tell,
 };
 use crate::{cohort::quota, plan::Advance, run::judged_by};
 
-/// Edited stages or indicators restart the bake.
+/// Edited stages or indicators restart the bake. The run stays in the stage of the same name; without one, in the stage
+/// at its position, or the last. Only another percent changes how many members may be optimized.
 #[must_use]
 pub fn rejudge(pass: &Pass<'_>) -> Option<Intent> {
     let current = pass.status.stage.as_ref()?;
@@ -22,12 +23,24 @@ pub fn rejudge(pass: &Pass<'_>) -> Option<Intent> {
     if pass.phase != Phase::Staging || current.judged_by == judged_by {
         return None;
     }
-    let index = usize::try_from(current.index).unwrap_or(0).min(pass.spec.stages.len().saturating_sub(1));
-    let (eligible, held_out) = sizes(pass);
-    let mut intent =
-        Intent::state(pass, Kind::Working, Reason::Baking, "stages or indicators changed: the bake starts anew")
-            .transition(Reason::StageStarted);
-    intent.stage = begun(pass, index, eligible, held_out);
+    let named = pass.spec.stages.iter().position(|stage| stage.name == current.name);
+    let index = named.unwrap_or_else(|| index(current).min(pass.spec.stages.len().saturating_sub(1)));
+    let (present, held_out) = sizes(pass);
+    let mut stage = begun(pass, index, present + pass.roster.absent.len(), held_out)?;
+    if stage.percent == current.percent {
+        stage.quota = current.quota;
+    }
+    stage.edited = pass.roster.optimized_count() > 0;
+    let message = if stage.quota == current.quota {
+        "stages or indicators changed: the bake starts anew".to_owned()
+    } else {
+        format!(
+            "stage {} was edited: up to {} members instead of {}; the bake starts anew",
+            stage.name, stage.quota, current.quota
+        )
+    };
+    let mut intent = Intent::state(pass, Kind::Working, Reason::Baking, message).transition(Reason::StageStarted);
+    intent.stage = Some(stage);
     Some(intent)
 }
 
@@ -74,7 +87,7 @@ pub fn stamping(pass: &Pass<'_>) -> Option<Intent> {
     let mut intent = Intent::state(pass, Kind::Working, reason, message);
     intent.advance = match deletion::hold(pass) {
         Some(hold) => vec![hold],
-        None => stamp::due(pass),
+        None => std::iter::once(Advance::Confirm).chain(stamp::due(pass)).collect(),
     };
     // The labels that come first have to be seen before the ConfigMaps follow.
     intent.requeue = std::time::Duration::from_millis(200);
@@ -89,19 +102,21 @@ pub fn progress(pass: &Pass<'_>) -> Option<Intent> {
     }
     let pending = pass.awaited();
     if !pending.is_empty() {
+        let names = stamp::listed(pending.iter().copied());
         let all = pass.roster.optimized_count();
-        let message = format!(
-            "{} of {all} optimized members acknowledged; waiting for {}",
-            all.saturating_sub(pending.len()),
-            stamp::listed(pending.iter().copied())
-        );
+        let message = shrink::waiting(pass, &names).unwrap_or_else(|| {
+            format!(
+                "{} of {all} optimized members acknowledged; waiting for {names}",
+                all.saturating_sub(pending.len())
+            )
+        });
         let mut intent = Intent::state(pass, Kind::Working, Reason::AwaitingAcknowledgement, message);
         intent.advance = upkeep(pass);
         intent.requeue = std::time::Duration::from_millis(500);
         return Some(intent);
     }
     match pass.phase {
-        Phase::Staging => Some(bake::bake(pass)),
+        Phase::Staging => Some(shrink::finish(pass).unwrap_or_else(|| bake::bake(pass))),
         Phase::Watching => Some(bake::watch(pass)),
         _ => Some(settle::settle(pass)),
     }
@@ -117,6 +132,7 @@ pub fn begun(pass: &Pass<'_>, index: usize, eligible: usize, held_out: usize) ->
         percent: stage.percent,
         quota: count(quota(eligible, held_out, stage.percent)),
         started_at: Time(pass.seen.now),
+        edited: false,
         judged_by: judged_by(pass.rollout),
         covered: api::Duration::default(),
     })

@@ -73,10 +73,17 @@ pub fn label_returned(pod: &Pod) -> Advance {
     }
 }
 
-/// Pods that were replaced during the run and came back with their template's label.
+/// Labels of pods that were replaced during the run and came back with that of their template, and of those that went
+/// back by an edit of the stage and have acknowledged it.
 #[must_use]
 pub fn relabelled(pass: &Pass<'_>) -> Vec<Advance> {
-    pass.roster.in_cohort(Cohort::Optimized).filter_map(|standing| label_optimized(&standing.member.pod)).collect()
+    let optimized = pass.roster.in_cohort(Cohort::Optimized);
+    let returned = pass.roster.in_cohort(Cohort::Returning).filter(|standing| !standing.is_pending());
+    let displaced = returned.map(|standing| &standing.member.pod).filter(|pod| pass.is_displaced(pod));
+    optimized
+        .filter_map(|standing| label_optimized(&standing.member.pod))
+        .chain(displaced.map(label_returned))
+        .collect()
 }
 
 /// A pod as the target of a write.

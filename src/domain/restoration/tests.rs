@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     mark::Cause,
     record::{Entry, Record},
-    settings::{Settings, Values},
+    settings::Values,
 };
 
 fn config(key: &str) -> Config {
@@ -27,7 +27,7 @@ fn values(entries: &[(&str, Scalar)]) -> Values {
 }
 
 fn entry(cohort: Cohort) -> Entry {
-    Entry { cohort, stage: 0, pod: "uid".to_owned(), restarts: 0 }
+    Entry { cohort, stage: 0, pod: "uid".to_owned(), restarts: 0, reverted: false }
 }
 
 fn restoration() -> Restoration {

@@ -30,11 +30,7 @@ pub fn due<'p>(pass: &'p Pass<'_>) -> Vec<(&'p Standing<'p>, Cohort)> {
     let eligible = pass.roster.standings.iter().filter(|standing| is_eligible(standing));
     eligible
         .filter_map(|standing| Some((standing, *cohorts.get(standing.member.name.as_str())?)))
-        .filter(|(standing, cohort)| {
-            !standing.shard.is_some_and(|shard| pass.has_stamp(shard))
-                && standing.cohort() != Some(*cohort)
-                && (first || *cohort == Cohort::Optimized)
-        })
+        .filter(|(standing, cohort)| standing.cohort() != Some(*cohort) && (first || *cohort == Cohort::Optimized))
         .collect()
 }
 
@@ -50,7 +46,7 @@ fn stage_write(pass: &Pass<'_>, standing: &Standing<'_>, cohort: Cohort) -> Vec<
     let (Some(run), Some(shard), Some(file)) = (&pass.run, standing.shard, standing.file) else { return Vec::new() };
     let config = &pass.spec.fleet.config;
     let pod = &standing.member.pod;
-    let entry = Entry { cohort, stage: pass.stamp(), pod: pod.uid.clone(), restarts: pod.restarts };
+    let entry = Entry::new(cohort, pass.stamp(), pod);
     let members = [(standing.member.name.clone(), entry)].into();
     let mut write = write_to(shard);
     write.record(config, Some(&Record { run: run.id.clone(), stage: pass.stamp(), members }));

@@ -12,7 +12,7 @@ use super::base::{self, owner};
 use crate::{
     acknowledgement::fingerprint,
     decide::{
-        cohorts::{cohorts, is_eligible},
+        cohorts::{cohorts, is_eligible, is_moved},
         pass::Pass,
         roster::Standing,
         tell,
@@ -24,13 +24,16 @@ use crate::{
     rendering::{self, Rendering, SHARD_LIMIT},
 };
 
-/// The writes of the current stage to the ConfigMaps that do not bear its stamp, and the members that they switch.
+/// The writes of the current stage to the ConfigMaps that do not bear its stamp, or not all of an edit of it, and the members that they switch.
 #[must_use]
 pub fn due<'p>(pass: &'p Pass<'_>, rendered: &Rendered) -> (Vec<&'p Standing<'p>>, Vec<Advance>) {
     let cohorts = cohorts(pass);
     let placed = place(pass, rendered);
-    let due: Vec<(&String, &Placement<'_>)> =
-        placed.iter().filter(|(_, placement)| !placement.shard.is_some_and(|shard| pass.has_stamp(shard))).collect();
+    let is_written = |placement: &Placement<'_>| {
+        placement.shard.is_some_and(|shard| pass.has_stamp(shard))
+            && !placement.members.iter().any(|standing| is_moved(pass, standing, &cohorts))
+    };
+    let due: Vec<(&String, &Placement<'_>)> = placed.iter().filter(|(_, placement)| !is_written(placement)).collect();
     let switched = due
         .iter()
         .flat_map(|(_, placement)| placement.members.iter().copied())
@@ -155,7 +158,7 @@ fn stage_writes(
         let Some(cohort) = cohorts.get(member.name.as_str()) else { continue };
         if standing.cohort() != Some(*cohort) {
             let pod = &member.pod;
-            let entry = Entry { cohort: *cohort, stage, pod: pod.uid.clone(), restarts: pod.restarts };
+            let entry = Entry::new(*cohort, stage, pod);
             record.members.insert(member.name.clone(), entry);
         }
         let wanted = rendering.file(Some(*cohort));

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What a run leaves behind, without what a crash may change: times and versions.
-fn end_state(world: &World) -> Value {
+pub fn end_state(world: &World) -> Value {
     let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap_or_default();
     let retreat = world.status("pooling").retreat.map(|retreat| retreat.reason.to_string());
     let settled = world.status("pooling").run.is_some_and(|run| run.settled_at.is_some());
@@ -46,7 +46,7 @@ fn end_state(world: &World) -> Value {
 }
 
 /// Lets the first replica die at one of its writes, the Lease aside. Returns how many writes there were.
-fn crash_at(world: &World, at: Option<usize>, fault: Fault) -> Arc<AtomicUsize> {
+pub fn crash_at(world: &World, at: Option<usize>, fault: Fault) -> Arc<AtomicUsize> {
     let writes = Arc::new(AtomicUsize::new(0));
     let counted = writes.clone();
     world.server.on_request(move |request: &RequestInfo| {
@@ -105,7 +105,7 @@ async fn good_run(at: Option<usize>, fault: Fault) -> (Value, usize) {
 }
 
 /// Compares the run without a fault with one for each write at which the leader meets it.
-async fn sweep<F: Future<Output = (Value, usize)>>(run: impl Fn(Option<usize>, Fault) -> F, fault: Fault) {
+pub async fn sweep<F: Future<Output = (Value, usize)>>(run: impl Fn(Option<usize>, Fault) -> F, fault: Fault) {
     let (expected, writes) = run(None, Fault::None).await;
     assert!(writes > 10, "{writes} writes");
     for at in 0..writes {

@@ -3,6 +3,8 @@
 
 mod base;
 mod crashes;
+mod edits;
+mod foreign;
 mod laws;
 mod lifecycle;
 mod members;
