@@ -84,7 +84,7 @@ pub enum Reason {
     Restored,
     /// Members do not acknowledge their baseline.
     Unreachable,
-    /// Somebody set optimized members back to the baseline.
+    /// Somebody else gave members the values of another cohort, or deleted their ConfigMap.
     Overridden,
     /// Another rollout with members in common has not finished.
     FleetBusy,

@@ -13,7 +13,8 @@ pub struct Stage {
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
     /// percent of the eligible members without the holdout that are optimized in this stage, rounded down but at
-    /// least one member. 1 to 100; must rise from stage to stage.
+    /// least one member. 1 to 100; must rise from stage to stage. In the running stage an edit acts at once: the last
+    /// members go back, or more are switched.
     #[schemars(range(min = 1, max = 100))]
     pub percent: i32,
     /// bake is how long the stage must be watched with sufficient, passing measurements before the next one starts.

@@ -17,6 +17,8 @@ pub mod closing;
 pub mod cohorts;
 pub mod deletion;
 pub mod fitness;
+#[cfg(test)]
+mod fixture;
 pub mod foreign;
 pub mod intent;
 pub mod pass;

@@ -54,7 +54,7 @@ pub enum Cohort {
     /// Runs the baseline values to the end of the watch.
     #[serde(rename = "h")]
     Holdout,
-    /// Was optimized and goes back.
+    /// Was optimized and goes back: in a retreat, or because its stage was edited.
     #[serde(rename = "r")]
     Returning,
 }

@@ -250,6 +250,18 @@ fn what_a_member_did_before_its_switch_says_nothing_of_it_after() {
 }
 
 #[test]
+fn members_on_the_way_back_say_what_they_run_and_count_for_neither_cohort() {
+    let mut sampling = sampling(errors());
+    let going = sampling.optimized.pop_last().unwrap();
+    sampling.returning.insert(going.clone());
+    let mut watch = Watch { history: History::new(sampling, Duration::ZERO), at: Duration::ZERO };
+    let measured = watch.look(6, 0.5, 0.0);
+    let breach = measured.breach.as_ref().unwrap();
+    assert_eq!(breach.worst, ["o1"], "a bad member is not of the baseline, which would excuse the other");
+    assert!(measured.reports.contains_key(&going), "{measured:?}");
+}
+
+#[test]
 fn a_new_stage_starts_the_bake_anew_and_a_restart_of_the_operator_does_not() {
     let mut watch = Watch::new(errors());
     watch.look(5, 0.0, 0.0);

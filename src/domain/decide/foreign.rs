@@ -131,3 +131,6 @@ fn writes(pass: &Pass<'_>, fresh: &BTreeMap<&str, (&Standing<'_>, Option<String>
     let evictions = tell::evictions(pass, &told).into_iter().map(Advance::Evict);
     writes.chain(touches).chain(evictions).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,3 +112,6 @@ fn writes(pass: &Pass<'_>, leaving: &BTreeSet<&str>) -> Vec<Advance> {
     });
     writes.chain(touches).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,6 +103,16 @@ fn a_cell_says_where_a_member_stands(
 }
 
 #[test]
+fn members_that_an_edit_of_the_stage_sends_back_are_shown_going_until_all_are_there() {
+    let mut rollout = running(2);
+    let returning = member("node-0", Some(CohortName::Returning));
+    rollout.status.as_mut().unwrap().members.as_mut().unwrap().returning = 1;
+    assert_eq!(cell(&rollout, &returning), Cell::Returning);
+    rollout.status.as_mut().unwrap().members.as_mut().unwrap().returning = 0;
+    assert_eq!(cell(&rollout, &returning), Cell::Baseline);
+}
+
+#[test]
 fn before_and_after_a_run_everybody_runs_the_same() {
     let mut run = json!({
         "id": "r-1", "plan": "r", "attempt": 1, "seed": "r-1", "eligible": 1, "holdout": 0,

@@ -105,7 +105,7 @@ async fn a_larger_percent_switches_more_of_those_who_were_there_and_none_who_joi
     let before = optimized(&world);
     let joined = if patched { Vec::new() } else { vec![world.fleet.add(), world.fleet.add()] };
     tokio::time::sleep(Duration::from_secs(5)).await;
-    set_percent(&world, 90);
+    set_percent(&world, if patched { 90 } else { 80 });
     let expected = if patched { 7 } else { 8 };
     bakes_with(&world, expected).await;
     let now = optimized(&world);

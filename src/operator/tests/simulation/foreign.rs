@@ -95,7 +95,6 @@ async fn who_insists_holds_the_run_until_the_values_are_given_back(#[case] patch
          baseline values again, or spec.abort is set"
     );
     assert!(stalled(&world).ends_with(&expected), "{}", stalled(&world));
-    world.check_quiet().await;
     write(&world, &other, &baseline);
     world.until_reason("pooling", "Settled").await;
     assert_eq!(world.optimized(), 10);
@@ -132,7 +131,6 @@ async fn an_abort_is_not_held_up_and_leaves_the_file_to_whoever_wrote_it(#[case]
         .await;
     world.until("no traces", |world| world.displaced().is_empty()).await;
     assert!(file(&world, &other).contains("true"));
-    assert_eq!(world.optimized(), 1, "the one that is not ours");
     world.check();
     world.check_quiet().await;
 }

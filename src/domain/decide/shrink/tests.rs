@@ -1,0 +1,108 @@
+use std::collections::BTreeSet;
+
+use rstest::rstest;
+
+use crate::decide::fixture::Fixture;
+
+fn counts(cohorts: &str) -> [usize; 3] {
+    ['o', 'r', 'b'].map(|cohort| cohorts.matches(cohort).count())
+}
+
+#[rstest]
+#[case::fewer("oooobbbb", 25, [2, 2, 4])]
+#[case::at_least_one_stays("oooobbbb", 1, [1, 3, 4])]
+#[case::as_many("oooobbbb", 50, [4, 0, 4])]
+#[case::more("oooobbbb", 75, [6, 0, 2])]
+#[case::the_holdout_is_never_chosen("oooobbhh", 100, [6, 0, 0])]
+#[case::nor_who_joined("oooob---", 100, [5, 0, 0])]
+#[case::who_is_on_the_way_back_is_chosen_like_others("oorrbbbb", 100, [8, 0, 0])]
+fn an_edit_moves_members_as_far_as_it_allows(
+    #[case] cohorts: &str,
+    #[case] percent: i32,
+    #[case] expected: [usize; 3],
+) {
+    let mut fixture = Fixture::new(cohorts, 50);
+    fixture.edit(percent);
+    for _ in 0..3 {
+        fixture.pass();
+    }
+    assert_eq!(counts(&fixture.cohorts()), expected, "{}", fixture.cohorts());
+    let joined = |cohorts: &str| cohorts.matches('-').count();
+    assert_eq!(joined(&fixture.cohorts()), joined(cohorts));
+}
+
+#[test]
+fn the_last_of_the_order_leave_whether_they_have_a_pod_or_not() {
+    let chosen = |absent: &[usize]| {
+        let mut fixture = Fixture::new("oooobbbb", 50);
+        for index in absent.iter().rev() {
+            fixture.seen.members.remove(*index);
+        }
+        fixture.edit(25);
+        fixture.pass().unwrap();
+        fixture.cohorts()
+    };
+    let all = chosen(&[]);
+    assert_eq!(counts(&all), [2, 2, 4]);
+    for absent in [&[0][..], &[1, 2], &[0, 1, 2, 3]] {
+        assert_eq!(chosen(absent), all, "without pods of {absent:?}");
+    }
+}
+
+#[test]
+fn members_are_of_the_baseline_once_they_have_acknowledged_it() {
+    let mut fixture = Fixture::new("oooobbbb", 50);
+    fixture.rollout.spec.fleet.acknowledgement.timer = Some(api::Duration::from_secs(5));
+    fixture = replanned(fixture);
+    fixture.edit(25);
+    let write = fixture.pass().unwrap();
+    let baseline: BTreeSet<&str> = write.data.keys().filter_map(|key| key.strip_suffix(".toml")).collect();
+    assert_eq!(baseline.len(), 2);
+    let told = |fixture: &mut Fixture| {
+        let now = fixture.seen.now;
+        for member in &mut fixture.seen.members {
+            let file = fixture.seen.shards[0].files.get(&member.name).map(String::as_str);
+            member.pod.touched =
+                crate::acknowledgement::touch_due(&member.pod, file, now).or(member.pod.touched.take());
+        }
+    };
+    told(&mut fixture);
+    assert_eq!(fixture.pass(), None);
+    assert_eq!(counts(&fixture.cohorts()), [2, 2, 4], "not yet");
+    fixture.seen.now += std::time::Duration::from_secs(6);
+    assert_eq!(fixture.pass(), None, "labels first");
+    fixture.pass().unwrap();
+    assert_eq!(counts(&fixture.cohorts()), [2, 0, 6]);
+    let labelled = fixture.seen.members.iter().filter(|member| member.pod.cohort.as_deref() == Some("optimized"));
+    assert_eq!(labelled.count(), 2);
+    assert_eq!(fixture.pass(), None);
+}
+
+/// The same for a spec that was changed after the run was made.
+fn replanned(mut fixture: Fixture) -> Fixture {
+    let plan = crate::run::plan_id(&fixture.rollout);
+    let id = crate::run::run_id(&plan, 1);
+    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    (run.id, run.plan) = (id.clone(), plan);
+    fixture.seen.shards[0].record.run = id;
+    fixture
+}
+
+#[rstest]
+#[case::renamed("other", 50, "oooobbbb", (0, 4))]
+#[case::another_bake("half", 50, "oooobbbb", (0, 4))]
+#[case::a_smaller_fleet_changes_nothing_by_itself("half", 50, "oooo", (0, 4))]
+fn an_edit_that_leaves_the_percent_moves_nobody(
+    #[case] name: &str,
+    #[case] percent: i32,
+    #[case] cohorts: &str,
+    #[case] expected: (i32, i32),
+) {
+    let mut fixture = Fixture::new(cohorts, 50);
+    fixture.rollout.spec.stages[0].name = name.to_owned();
+    fixture.rollout.spec.stages[0].bake = api::Duration::from_secs(90);
+    fixture.edit(percent);
+    let stage = fixture.rollout.status.as_ref().unwrap().stage.clone().unwrap();
+    assert_eq!((stage.index, stage.quota, stage.name.as_str()), (expected.0, expected.1, name));
+    assert_eq!(fixture.pass(), None);
+}
