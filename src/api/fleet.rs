@@ -88,8 +88,8 @@ pub enum Delivery {
     /// rendered is a ConfigMap that the operator owns, with one small file per member.
     Rendered(Rendered),
     /// patched are the members' own ConfigMaps, which exist already and are edited in place: comments, order and what
-    /// others change stay. Their owner lets the operator do that by the annotation
-    /// `optimization.qudag.io/member: <member>` on each of them.
+    /// others change stay. Their owner allows it by the annotation
+    /// `optimization.qudag.io/member: <member>` on each.
     Patched(Patched),
 }
 
@@ -98,7 +98,7 @@ pub enum Delivery {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.base) || !self.base.name.matches('^' + self.name + '(-[0-9]+)?$')")
-        .message("base: the operator writes ConfigMaps of this name itself; name another one")
+        .message("base: the operator writes this ConfigMap; choose another")
 )]
 pub struct Rendered {
     /// name of the ConfigMap, in the namespace of the rollout. The pods mount it as a directory (never by subPath:
@@ -110,22 +110,22 @@ pub struct Rendered {
     #[x_kube(validation = Rule::new("self.contains('{member}')")
         .message("key: must contain {member}, so that each member has a file of its own"))]
     pub key: String,
-    /// base is a file into which the settings are written for each member, for applications that read only one file.
-    /// Left out: a file holds the settings alone.
+    /// base is a file that each member's own is made from, for applications that read only one. Its owner allows it by
+    /// the annotation `optimization.qudag.io/base: "true"` on its ConfigMap, which is only read. Left out: files hold
+    /// the settings alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,
 }
 
-/// A file that every member's own is made from. Its owner lets the operator do that by the annotation
-/// `optimization.qudag.io/base: "true"` on the ConfigMap, which is only read.
+/// A file that every member's own is made from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Base {
     /// name of the ConfigMap, in the namespace of the rollout.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// key of the file in it, up to 200000 bytes long.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    /// key of the file, up to 200000 bytes.
+    #[schemars(length(min = 1, max = 253))]
     pub key: String,
 }
 

@@ -9,8 +9,7 @@ use crate::{
     status::OptimizationRolloutStatus, traffic::Traffic,
 };
 
-/// An OptimizationRollout switches optimizations on across a fleet in stages, compares optimized with baseline members
-/// while it happens, and takes the optimizations back when they hurt.
+/// What is switched on which members, in which stages, and what takes it back.
 #[derive(Clone, Debug, PartialEq, CustomResource, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "optimization.qudag.io",

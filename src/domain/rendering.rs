@@ -34,11 +34,11 @@ pub fn shard_index(rendered: &Rendered, name: &str) -> Option<usize> {
     (index > 0 && shard_name(rendered, index) == name).then_some(index)
 }
 
-/// Bytes that a shard's files take, with the copy of their base.
+/// Bytes that a shard's files take, with the copy of their base, and room for a base that grows to twice its size.
 #[must_use]
 pub fn size(shard: &Shard) -> usize {
     let base = shard.base.as_ref().map_or(0, String::len);
-    base + shard.files.iter().map(|(member, file)| member.len() + file.len() + ENTRY_SIZE).sum::<usize>()
+    base + shard.files.iter().map(|(member, file)| member.len() + file.len() + base + ENTRY_SIZE).sum::<usize>()
 }
 
 /// The two files between which a run switches, on one base or without any.

@@ -52,6 +52,11 @@ spec:
 #[case::example(GOOD.to_owned())]
 #[case::other_example(include_str!("../../../examples/rollouts/network-tuning.yaml").to_owned())]
 #[case::sound(with("", ""))]
+#[case::with_base(include_str!("../../../examples/rollouts/with-base.yaml").to_owned())]
+#[case::a_base_with_a_similar_name(with(
+    "'{member}.toml'}",
+    "'{member}.toml', base: {name: settings-base, key: base.toml}}"
+))]
 #[case::a_null_is_a_field_left_out(with("format: Toml", "format: null"))]
 #[case::json(r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}"#.to_owned())]
 #[case::nothing("---\n---\n".to_owned())]
@@ -79,6 +84,16 @@ fn what_is_right_has_no_findings(#[case] text: String) {
     "'{member}.toml'",
     "settings.toml",
     ":8: OptimizationRollout/tuning: spec.fleet.config.rendered.key: key: must contain {member}, so that each member has a file of its own"
+)]
+#[case::a_base_that_the_operator_would_write(
+    "'{member}.toml'}",
+    "'{member}.toml', base: {name: settings-1, key: base.toml}}",
+    ":8: OptimizationRollout/tuning: spec.fleet.config.rendered: base: the operator writes this ConfigMap; choose another"
+)]
+#[case::a_base_without_a_key(
+    "'{member}.toml'}",
+    "'{member}.toml', base: {name: settings-base}}",
+    ":8: OptimizationRollout/tuning: spec.fleet.config.rendered.base: key is missing"
 )]
 #[case::a_path_twice_in_one_optimization(
     "path: pool.max", "path: pool.enabled",

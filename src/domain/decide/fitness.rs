@@ -105,3 +105,6 @@ impl<'a> Fitness<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

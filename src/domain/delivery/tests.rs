@@ -1,4 +1,4 @@
-use api::fleet::{Format, Patched, Reload, Rendered};
+use api::fleet::{Base, Format, Patched, Reload, Rendered};
 use rstest::rstest;
 
 use super::*;
@@ -47,6 +47,39 @@ fn no_values_are_no_file() {
     assert_eq!(file(&config("{member}.toml"), None, &on).unwrap().as_deref(), Some("a.b = true\n"));
 }
 
+const BASE: &str = "# tuned by hand\n[a]\nb = false # see the runbook\nc = 1\n";
+
+#[rstest]
+#[case::nothing_to_say(&[], BASE.to_owned())]
+#[case::what_it_says_already(&[("a.b", Scalar::Bool(false))], BASE.to_owned())]
+#[case::another_value(&[("a.b", Scalar::Bool(true))], BASE.replace("false", "true"))]
+#[case::what_it_lacks(&[("a.d", Scalar::Int(2))], format!("{BASE}d = 2\n"))]
+fn a_base_keeps_every_byte_that_is_no_setting(#[case] entries: &[(&str, Scalar)], #[case] expected: String) {
+    assert_eq!(file(&config("{member}.toml"), Some(BASE), &values(entries)).unwrap(), Some(expected));
+}
+
+#[rstest]
+#[case::it_does_not_parse("a =")]
+#[case::it_has_no_room("a = 1")]
+fn a_base_that_cannot_hold_the_settings_after_all_stays_as_it_is(#[case] base: &str) {
+    let (config, on) = (config("{member}.toml"), values(&[("a.b", Scalar::Bool(true))]));
+    assert!(file(&config, Some(base), &on).is_err());
+    assert_eq!(checked_file(&config, Some(base), &on).as_deref(), Some(base));
+}
+
+#[test]
+fn with_a_base_the_file_tells_what_a_baseline_member_runs() {
+    let mut config = config("{member}.toml");
+    let settings = Settings::new(&[pooling()], &Values::new());
+    let on = Some("[pool]\nenabled = true\nmax = 100\n");
+    assert!(!enables(&config, &settings, Some(Cohort::Returning), on, &pooling()));
+    if let Delivery::Rendered(rendered) = &mut config.delivery {
+        rendered.base = Some(Base { name: "node-base".to_owned(), key: "base.toml".to_owned() });
+    }
+    assert!(enables(&config, &settings, Some(Cohort::Returning), on, &pooling()));
+    assert!(!enables(&config, &settings, Some(Cohort::Returning), Some("[pool]\nmax = 100\n"), &pooling()));
+}
+
 #[test]
 fn a_revision_changes_with_the_values_and_stands_in_the_file() {
     let config = Config { revision_path: Some("meta.revision".to_owned()), ..config("{member}.toml") };
@@ -80,17 +113,17 @@ fn what_a_patched_member_runs_is_told_by_its_file(
 }
 
 #[rstest]
-#[case::optimized(Some(Cohort::Optimized), Some("r = \"1\""), true)]
-#[case::baseline(Some(Cohort::Baseline), Some("r = \"1\""), false)]
-fn a_rendered_member_repeats_the_revision_of_its_cohort_and_a_patched_one_that_of_its_file(
+#[case::optimized(Some(Cohort::Optimized), Some("r = \"1\""))]
+#[case::returning(Some(Cohort::Returning), Some("r = \"1\""))]
+fn an_optimized_rendered_member_repeats_its_cohorts_revision_and_others_that_of_their_files(
     #[case] cohort: Option<Cohort>,
     #[case] file: Option<&str>,
-    #[case] optimized: bool,
 ) {
     let settings = Settings::new(&[pooling()], &Values::new());
     let rendered = Config { revision_path: Some("r".to_owned()), ..config("{member}.toml") };
-    let values = if optimized { &settings.optimized } else { &settings.baseline };
-    assert_eq!(expected_revision(&rendered, &settings, cohort, file), revision(&rendered, values));
+    let own =
+        if cohort == Some(Cohort::Optimized) { revision(&rendered, &settings.optimized) } else { Some("1".to_owned()) };
+    assert_eq!(expected_revision(&rendered, &settings, cohort, file), own);
     let patched = Config { revision_path: Some("r".to_owned()), ..patched("{member}-config") };
     assert_eq!(expected_revision(&patched, &settings, cohort, file).as_deref(), Some("1"));
     assert_eq!(expected_revision(&patched, &settings, cohort, Some("a = 1")), None);

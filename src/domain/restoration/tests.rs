@@ -5,6 +5,7 @@ use api::{
     reason::Reason,
 };
 use jiff::Timestamp;
+use rstest::rstest;
 
 use super::*;
 use crate::{
@@ -65,6 +66,19 @@ fn restoring_writes_the_baseline_to_the_optimized_alone_and_marks_the_map() {
     assert_eq!(record.members["a"].cohort, Cohort::Returning);
     assert_eq!(record.members["a"].pod, "uid-2", "what runs now has not read the file yet");
     assert_eq!(record.members["b"].cohort, Cohort::Baseline);
+}
+
+#[rstest]
+#[case::a_value_is_written_in("x = 1 # ours\n[a]\nb = true\n", "x = 1 # ours\n[a]\nb = false\n")]
+#[case::it_says_so_already("[a]\nb = false # ours\n", "[a]\nb = false # ours\n")]
+#[case::it_cannot_hold_what_the_plan_says_now("a = 1\n", "a = 1\n")]
+fn restoring_goes_by_the_maps_own_copy_of_the_base(#[case] base: &str, #[case] expected: &str) {
+    let mut restoration = restoration();
+    restoration.seen.base = Some(base.to_owned());
+    let write = restoration.write(&restoration.seen).unwrap();
+    assert_eq!(write.data["a.toml"].as_deref(), Some(expected));
+    assert!(!write.data.contains_key("b.toml") && !write.data.contains_key(".base"));
+    assert_eq!(restoration.fingerprint("a"), fingerprint(Some("a.b = false\n")), "a base is no news");
 }
 
 #[test]

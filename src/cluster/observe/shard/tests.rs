@@ -43,6 +43,22 @@ fn files_record_settled_values_and_mark_are_read() {
     assert_eq!(shard.mark.unwrap().run, "run-1", "a mark without its reason is still a mark");
 }
 
+#[test]
+fn what_we_keep_beside_the_files_is_nobodys_file() {
+    let mut config = config();
+    if let Delivery::Rendered(rendered) = &mut config.delivery {
+        rendered.key = ".{member}".to_owned();
+    }
+    let shard = read(&config, &map(&[(".a", "x = 1"), (MEMBERS_KEY, "{}"), (BASE_KEY, "x = 2")], &[])).unwrap();
+    assert_eq!(shard.files.keys().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(shard.base.as_deref(), Some("x = 2"));
+    let own = own_map(&[(MEMBER_ANNOTATION, "a")]);
+    let data = Some(
+        [("node.toml", "x = 1"), (BASE_KEY, "theirs")].map(|(key, file)| (key.to_owned(), file.to_owned())).into(),
+    );
+    assert_eq!(read(&patched(), &ConfigMap { data, ..own }).unwrap().base, None);
+}
+
 #[rstest]
 #[case::record(map(&[(MEMBERS_KEY, "{")], &[]), Reason::ConfigUnreadable)]
 #[case::settled(map(&[], &[(SETTLED_ANNOTATION, "[1]")]), Reason::ConfigUnreadable)]
@@ -102,6 +118,7 @@ fn a_members_own_map_is_only_used_with_its_owners_consent(
 #[rstest]
 #[case::rendered(&[(ROLLOUT_LABEL, "x")], &[], true)]
 #[case::opted_in(&[], &[(MEMBER_ANNOTATION, "a")], true)]
+#[case::base(&[], &[(BASE_ANNOTATION, "true")], true)]
 #[case::foreign(&[("app", "x")], &[("note", "x")], false)]
 fn only_maps_that_are_ours_to_read_keep_their_content(
     #[case] labels: &[(&str, &str)],

@@ -122,3 +122,6 @@ fn renewal(pass: &Pass<'_>, shard: &Shard, base: Option<&str>) -> Advance {
 pub fn owner(pass: &Pass<'_>) -> BTreeMap<String, String> {
     BTreeMap::from([(ROLLOUT_LABEL.to_owned(), pass.rollout.metadata.name.clone().unwrap_or_default())])
 }
+
+#[cfg(test)]
+mod tests;

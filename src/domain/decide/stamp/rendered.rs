@@ -111,8 +111,8 @@ fn place<'p>(pass: &'p Pass<'_>, rendered: &Rendered) -> BTreeMap<String, Placem
     let config = &pass.spec.fleet.config;
     let base = base::of_new(pass);
     let file = Rendering::checked(config, &pass.settings, base).size();
-    // A base may grow, and all its members' files with it.
-    let cost = file + base.map_or(0, str::len) + rendering::ENTRY_SIZE;
+    let growth = base.map_or(0, str::len);
+    let cost = file + growth + rendering::ENTRY_SIZE;
     let mut sizes: Vec<usize> = pass.seen.shards.iter().map(rendering::size).collect();
     let mut placed: BTreeMap<String, Placement<'p>> = pass
         .seen
@@ -128,7 +128,7 @@ fn place<'p>(pass: &'p Pass<'_>, rendered: &Rendered) -> BTreeMap<String, Placem
                 let index = sizes.iter().position(|size| size + cost <= SHARD_LIMIT).unwrap_or(sizes.len());
                 match sizes.get_mut(index) {
                     Some(size) => *size += cost,
-                    None => sizes.push(cost + base.map_or(0, str::len)),
+                    None => sizes.push(cost + growth),
                 }
                 pass.seen.shards.get(index).map_or_else(|| rendering::shard_name(rendered, index), |s| s.name.clone())
             }
