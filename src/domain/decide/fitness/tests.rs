@@ -22,7 +22,7 @@ fn config(base: bool) -> Config {
 
 /// A ConfigMap, with a run of its members or without.
 fn shard(running: bool) -> Option<Shard> {
-    let entry = Entry { cohort: Cohort::Baseline, stage: 0, pod: String::new(), restarts: 0 };
+    let entry = Entry::new(Cohort::Baseline, 0, &crate::observation::Pod::default());
     let members = running.then(|| ("other".to_owned(), entry)).into_iter().collect();
     Some(Shard { record: Record { members, ..Record::default() }, ..Shard::default() })
 }

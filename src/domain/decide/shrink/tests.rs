@@ -63,7 +63,8 @@ fn members_are_of_the_baseline_once_they_have_acknowledged_it() {
         for member in &mut fixture.seen.members {
             let file = fixture.seen.shards[0].files.get(&member.name).map(String::as_str);
             member.pod.touched =
-                crate::acknowledgement::touch_due(&member.pod, file, now).or(member.pod.touched.take());
+                crate::acknowledgement::touch_due(&member.pod, &crate::acknowledgement::fingerprint(file), now)
+                    .or(member.pod.touched.take());
         }
     };
     told(&mut fixture);
