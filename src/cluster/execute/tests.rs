@@ -88,3 +88,31 @@ async fn a_thousand_members_are_written_in_one_pass_and_let_another_run_in_betwe
     let errors = many.await.unwrap().errors;
     assert!(errors.is_empty(), "{} of a thousand failed: {:?}", errors.len(), errors.first());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_on_a_service_is_tried_again_before_the_labels_follow() {
+    let written: std::sync::Arc<std::sync::Mutex<Vec<String>>> = std::sync::Arc::default();
+    let log = written.clone();
+    let answer = move |request: http::Request<Body>| {
+        let path = request.uri().path().to_owned();
+        let conflicts = {
+            let mut log = log.lock().unwrap();
+            log.push(path.rsplit('/').next().unwrap().to_owned());
+            path.contains("/services/") && log.len() == 1
+        };
+        async move {
+            let (code, object) = if conflicts {
+                (409, json!({"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409, "message": ""}))
+            } else {
+                (200, json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "qudag"}}))
+            };
+            let answer = http::Response::builder().status(code).body(Body::from(object.to_string().into_bytes()));
+            Ok::<_, Infallible>(answer.unwrap())
+        }
+    };
+    let writer = Writer::new(Client::new(tower::service_fn(answer), "qudag"));
+    let reroute = Withdraw::RerouteService { service: "qudag".to_owned(), mark: mark() };
+    let withdrawn = writer.withdraw(&rollout(), &[reroute, leaving(1)]).await;
+    assert!(withdrawn.errors.is_empty(), "{:?}", withdrawn.errors);
+    assert_eq!(*written.lock().unwrap(), ["qudag", "qudag", "pod-1"]);
+}

@@ -29,8 +29,8 @@ use crate::observe::shard;
 const AFTER_REROUTE: Duration = Duration::from_millis(100);
 /// How long a withdrawal goes on starting writes. What had no turn by then has one in the next pass, which sees more.
 const TURN: Duration = Duration::from_secs(10);
-/// Writers that changed the same ConfigMap between our reading and writing it, until we give up for this pass.
-const RESTORE_TRIES: usize = 8;
+/// How often a write that met a conflict is tried again at once, until we give up for this pass.
+const TRIES: usize = 8;
 
 /// What a withdrawal came to.
 #[derive(Debug, Default)]
@@ -168,6 +168,13 @@ impl Writer {
             "metadata": {"annotations": mark_annotations(mark)},
             "spec": {"selector": {COHORT_LABEL: cohort::BASELINE}},
         });
+        // The labels follow in a moment: after them kube-proxy would hold this change back for a second.
+        for _ in 1..TRIES {
+            match self.merge(&self.services(rollout), "Service", service, patch.clone()).await {
+                Err(WriteError::Conflict(_)) => {}
+                result => return result.map(drop),
+            }
+        }
         self.merge(&self.services(rollout), "Service", service, patch).await.map(drop)
     }
 
@@ -197,7 +204,7 @@ impl Writer {
     async fn restore(&self, rollout: &OptimizationRollout, restoration: &Restoration) -> Result<(), WriteError> {
         let maps = self.config_maps(rollout);
         let mut shard = restoration.seen.clone();
-        for _ in 0..RESTORE_TRIES {
+        for _ in 0..TRIES {
             let Some(write) = restoration.write(&shard) else { return Ok(()) };
             match self.write_shard(rollout, &write).await {
                 Err(WriteError::Conflict(_)) => {}
