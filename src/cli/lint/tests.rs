@@ -93,7 +93,7 @@ fn what_is_right_has_no_findings(#[case] text: String) {
 #[case::a_base_without_a_key(
     "'{member}.toml'}",
     "'{member}.toml', base: {name: settings-base}}",
-    ":8: OptimizationRollout/tuning: spec.fleet.config.rendered.base: key is missing"
+    ":8: OptimizationRollout/tuning: spec.fleet.config.rendered.base.key: is missing"
 )]
 #[case::a_path_twice_in_one_optimization(
     "path: pool.max", "path: pool.enabled",

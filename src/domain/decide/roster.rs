@@ -9,7 +9,7 @@ use super::fitness::Fitness;
 use crate::{
     acknowledgement::{Acknowledgement, Expected, fingerprint, told_at},
     delivery,
-    observation::{Member, Observation, Problem, Report, Shard},
+    observation::{Member, Observation, Problem, Shard},
     record::{Cohort, Entry},
     rendering::Rendering,
     settings::Settings,
@@ -91,7 +91,6 @@ impl<'a> Roster<'a> {
         let based = seen.shards.iter().filter_map(|shard| Some((shard.name.as_str(), shard.base.as_deref()?)));
         let renderings: BTreeMap<&str, Rendering> =
             based.map(|(name, base)| (name, Rendering::checked(config, settings, Some(base)))).collect();
-        let reports = seen.measurements.as_ref().map(|measurements| &measurements.reports);
         let standings = seen
             .members
             .iter()
@@ -102,12 +101,11 @@ impl<'a> Roster<'a> {
                 let cohort = entry.map(|(_, entry)| entry.cohort);
                 let shard = entry.map(|(shard, _)| shard).or(file.map(|(shard, _)| *shard));
                 let entry = entry.map(|(_, entry)| entry);
-                let report = reports.and_then(|reports| reports.get(&member.name));
                 let rendering = shard.and_then(|shard| renderings.get(shard.name.as_str())).unwrap_or(&overlay);
                 let told = if text == rendering.file(cohort) { overlay.file(cohort) } else { text };
                 let fingerprint = fingerprint(told);
                 let told = told_at(config.reload, &member.pod, entry, &fingerprint);
-                let acknowledgement = acknowledgement(spec, settings, member, entry, text, told, report, seen.now);
+                let acknowledgement = acknowledgement(spec, settings, seen, member, entry, text, told);
                 Standing {
                     member,
                     shard,
@@ -146,19 +144,19 @@ impl<'a> Roster<'a> {
 fn acknowledgement(
     spec: &OptimizationRolloutSpec,
     settings: &Settings,
+    seen: &Observation,
     member: &Member,
     entry: Option<&Entry>,
     file: Option<&str>,
     told: Option<Timestamp>,
-    report: Option<&Report>,
-    now: Timestamp,
 ) -> Acknowledgement {
     let cohort = entry.map(|entry| entry.cohort);
     if matches!(cohort, Some(Cohort::Baseline | Cohort::Holdout)) {
         return Acknowledgement::Pending;
     }
     let Some(told) = told else { return Acknowledgement::Pending };
-    let (config, pod) = (&spec.fleet.config, &member.pod);
+    let config = &spec.fleet.config;
+    let report = seen.measurements.as_ref().and_then(|measurements| measurements.reports.get(&member.name));
     // Of an optimization that loses some values only, the list says whether it is on.
     let keeps = |name: &String| delivery::keeps(config, settings, cohort, file, name);
     let released = settings.released.values().map(|name| (name.as_str(), keeps(name)));
@@ -167,5 +165,5 @@ fn acknowledgement(
         enabled: released.chain(spec.optimizations.iter().map(|one| (one.name.as_str(), enables(one)))).collect(),
         revision: delivery::expected_revision(config, settings, cohort, file),
     };
-    Acknowledgement::of(&spec.fleet.acknowledgement, pod, told, &expected, report, now)
+    Acknowledgement::of(&spec.fleet.acknowledgement, &member.pod, told, &expected, report, seen.now)
 }
