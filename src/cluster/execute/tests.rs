@@ -95,6 +95,7 @@ async fn a_conflict_on_a_service_is_tried_again_before_the_labels_follow() {
     let log = written.clone();
     let answer = move |request: http::Request<Body>| {
         let path = request.uri().path().to_owned();
+        let kind = if path.contains("/services/") { "Service" } else { "Pod" };
         let conflicts = {
             let mut log = log.lock().unwrap();
             log.push(path.rsplit('/').next().unwrap().to_owned());
@@ -104,7 +105,7 @@ async fn a_conflict_on_a_service_is_tried_again_before_the_labels_follow() {
             let (code, object) = if conflicts {
                 (409, json!({"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409, "message": ""}))
             } else {
-                (200, json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "qudag"}}))
+                (200, json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "qudag"}}))
             };
             let answer = http::Response::builder().status(code).body(Body::from(object.to_string().into_bytes()));
             Ok::<_, Infallible>(answer.unwrap())
