@@ -1,5 +1,7 @@
 //! What a retreat takes away at once: traffic, settings, and from members the belief that their file still holds.
 
+use std::collections::BTreeSet;
+
 use api::names::{COHORT_LABEL, cohort};
 
 use super::Back;
@@ -67,12 +69,25 @@ fn traffic_away(
         .filter(|standing| standing.member.pod.cohort.as_deref() == Some(cohort::BASELINE))
         .filter(serves)
         .count();
-    let gone = back.away.len() - serving.len();
+    // Who is back and not yet let in again is as little there for the load.
+    let away: BTreeSet<&str> = back.away.iter().map(|standing| standing.member.name.as_str()).collect();
+    let not_let_in = pass.roster.standings.iter().filter(|standing| {
+        standing.member.pod.serving.as_deref() == Some("false") && !away.contains(standing.member.name.as_str())
+    });
+    let gone = back.away.len() - serving.len() + not_let_in.count();
     let allowed = traffic::may_leave(fleet, spec.max_load_increase.value()).saturating_sub(gone);
     let allowed = if ready_baseline == 0 { 0 } else { allowed };
     let leaving = allowed.min(serving.len());
     let mut items = Vec::new();
-    if traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
+    // A Service that is narrowed loses every pod with the label, also one that is back and not yet relabelled.
+    let labelled = pass
+        .roster
+        .standings
+        .iter()
+        .filter(|standing| ready(standing) && serves(standing))
+        .filter(|standing| standing.member.pod.cohort.as_deref() == Some(cohort::OPTIMIZED))
+        .count();
+    if labelled <= allowed && traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
         let services = pass.seen.services.iter().filter(|service| !narrowed(service) || !marked(service.mark.as_ref()));
         items.extend(
             services.map(|service| Withdraw::RerouteService { service: service.name.clone(), mark: mark.clone() }),
