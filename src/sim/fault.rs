@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::history::Write;
 use crate::request::RequestInfo;
-use crate::server::Write;
 
 /// What happens to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,9 @@ mod fault;
 #[cfg(test)]
 mod fixture;
 mod fleet;
+mod history;
 mod kind;
+pub mod laws;
 mod object;
 mod refusal;
 mod request;
@@ -25,6 +27,7 @@ mod write;
 pub use clock::Clock;
 pub use fault::Fault;
 pub use fleet::{Fleet, FleetSpec};
+pub use history::{Entry, Write};
 pub use kind::Key;
 pub use request::{RequestInfo, Subresource, Verb};
-pub use server::{ApiServer, Write};
+pub use server::ApiServer;

@@ -10,36 +10,14 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::fault::{Fault, Hooks};
+use crate::history::{Entry, Write};
 use crate::kind::{Key, Kind};
 use crate::object::{copy_field, normalize, text};
-use crate::request::{RequestInfo, Subresource, Verb};
+use crate::request::RequestInfo;
 use crate::store::{Change, Store};
 
 /// How long a request and its answer are on the way together, until a test says otherwise.
 const LATENCY: Duration = Duration::from_millis(2);
-
-/// One write that reached the server, refused or not.
-#[derive(Clone, Debug)]
-pub struct Write {
-    /// When the server carried it out.
-    pub at: Instant,
-    /// Who sent it.
-    pub user: String,
-    /// What it did.
-    pub verb: Verb,
-    /// What it was about.
-    pub key: Key,
-    /// The subresource that it was about.
-    pub subresource: Option<Subresource>,
-    /// The object, patch or options that it carried.
-    pub body: Value,
-    /// HTTP code of the answer.
-    pub code: u16,
-    /// The object before it; none for creations and refused writes.
-    pub before: Option<Arc<Value>>,
-    /// The object after it; none where it is gone, and for refused writes.
-    pub after: Option<Arc<Value>>,
-}
 
 /// An in-memory Kubernetes API server. Clones are the same server.
 ///
@@ -51,6 +29,7 @@ pub struct ApiServer {
 
 pub(crate) struct Shared {
     clock: Clock,
+    start: Instant,
     state: Mutex<State>,
     hooks: Mutex<Hooks>,
     /// Wakes watches and the simulated fleet.
@@ -66,7 +45,9 @@ pub(crate) struct State {
     pub(crate) cut: BTreeSet<String>,
     /// How often all watches were ended.
     pub(crate) disconnects: u64,
-    pub(crate) writes: Vec<Write>,
+    /// Everything that happened so far.
+    history: Vec<Entry>,
+    watchers: Vec<Box<dyn FnMut(&Entry) + Send>>,
     pub(crate) unsupported: Vec<String>,
     /// Users by token.
     pub(crate) tokens: BTreeMap<String, String>,
@@ -84,13 +65,19 @@ impl ApiServer {
             lag: BTreeMap::new(),
             cut: BTreeSet::new(),
             disconnects: 0,
-            writes: Vec::new(),
+            history: Vec::new(),
+            watchers: Vec::new(),
             unsupported: Vec::new(),
             tokens: BTreeMap::new(),
             readers: BTreeSet::new(),
         };
-        let shared =
-            Shared { clock, state: Mutex::new(state), hooks: Mutex::default(), changed: watch::Sender::new(()) };
+        let shared = Shared {
+            clock,
+            start: Instant::now(),
+            state: Mutex::new(state),
+            hooks: Mutex::default(),
+            changed: watch::Sender::new(()),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -187,7 +174,47 @@ impl ApiServer {
 
     /// All writes that reached the server, oldest first.
     pub fn writes(&self) -> Vec<Write> {
-        self.state().writes.clone()
+        let state = self.state();
+        let writes = state.history.iter().filter_map(|entry| match entry {
+            Entry::Write(write) => Some(write.clone()),
+            _ => None,
+        });
+        writes.collect()
+    }
+
+    /// Everything that happened since entry number `from`, oldest first.
+    pub fn history(&self, from: usize) -> Vec<Entry> {
+        self.state().history.get(from..).unwrap_or_default().to_vec()
+    }
+
+    /// All entries of the history, one line each, with the seconds since the server started.
+    pub fn trace(&self) -> Vec<String> {
+        self.state().history.iter().map(|entry| entry.line(self.shared.start)).collect()
+    }
+
+    /// The last entries of the history, one line each. Leases, events and members that were asked are left out.
+    pub fn story(&self, last: usize) -> String {
+        let state = self.state();
+        let is_told = |entry: &&Entry| match entry {
+            Entry::Write(write) => !matches!(write.key.plural.as_str(), "leases" | "events"),
+            Entry::Change { key, .. } => key.plural != "endpointslices",
+            Entry::Scrape { .. } => false,
+            Entry::Fault { .. } | Entry::Calm { .. } => true,
+        };
+        let told = state.history.iter().rev().filter(is_told).take(last);
+        let mut lines: Vec<String> = told.map(|entry| entry.line(self.shared.start)).collect();
+        lines.reverse();
+        lines.join("\n")
+    }
+
+    /// Adds somebody who is shown every entry of the history, in order and at once. It must not call the server.
+    pub fn on_entry(&self, watcher: impl FnMut(&Entry) + Send + 'static) {
+        self.state().watchers.push(Box::new(watcher));
+    }
+
+    /// Adds to the history what the server cannot know by itself.
+    pub fn record(&self, entry: Entry) {
+        self.state().record(entry);
     }
 
     /// Requests that this server does not understand although the real one would. They were answered with 501.
@@ -202,6 +229,7 @@ impl ApiServer {
 
     /// Lets the watches of a user see changes this much later than others do, so that its caches are stale.
     pub fn lag(&self, user: &str, lag: Duration) {
+        self.fault(user, None, &format!("watches {lag:?} late"));
         self.state().lag.insert(user.to_owned(), lag);
         self.wake();
     }
@@ -225,6 +253,7 @@ impl ApiServer {
     /// Cuts a user off, as a crash or a broken network does: what it sends from now on, and what is on the way, is
     /// never answered, and its watches fall silent.
     pub fn cut(&self, user: &str) {
+        self.fault(user, None, "cut off");
         self.state().cut.insert(user.to_owned());
     }
 
@@ -232,6 +261,11 @@ impl ApiServer {
     pub fn revive(&self, user: &str) {
         self.state().cut.remove(user);
         self.wake();
+    }
+
+    /// Whether a user is cut off now.
+    pub fn is_cut(&self, user: &str) -> bool {
+        self.state().cut.contains(user)
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -242,9 +276,22 @@ impl ApiServer {
         self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something to the store and wakes everybody who waits for a change.
+    /// Records that something goes wrong with a user's requests.
+    pub(crate) fn fault(&self, user: &str, key: Option<Key>, what: &str) {
+        let (user, what) = (user.to_owned(), what.to_owned());
+        self.record(Entry::Fault { at: Instant::now(), user, key, what });
+    }
+
+    /// Does something to the store as nobody's client, and wakes everybody who waits for a change.
     pub(crate) fn act<T>(&self, action: impl FnOnce(&mut Store) -> T) -> T {
-        let result = action(&mut self.state().store);
+        let mut state = self.state();
+        let seen = state.store.revision();
+        let result = action(&mut state.store);
+        let changes: Vec<Change> = state.store.changes_after(seen).cloned().collect();
+        for Change { at, key, before, after, .. } in changes {
+            state.record(Entry::Change { at, key, before, after });
+        }
+        drop(state);
         self.wake();
         result
     }
@@ -267,8 +314,18 @@ impl ApiServer {
         self.state().store.timestamp()
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.shared.changed.send_replace(());
+    }
+}
+
+impl State {
+    /// Adds to the history and shows it to whoever watches.
+    pub(crate) fn record(&mut self, entry: Entry) {
+        for watcher in &mut self.watchers {
+            watcher(&entry);
+        }
+        self.history.push(entry);
     }
 }
 

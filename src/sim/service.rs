@@ -16,10 +16,11 @@ use tokio::time::{Instant, sleep};
 use tower::BoxError;
 
 use crate::fault::Fault;
+use crate::history::{Entry, Write};
 use crate::object::{copy_field, text};
 use crate::refusal::Refusal;
 use crate::request::{Call, UNSUPPORTED, Verb};
-use crate::server::{ApiServer, Write};
+use crate::server::ApiServer;
 use crate::watch::{self, shown};
 use crate::write::Wish;
 
@@ -68,6 +69,9 @@ impl ApiServer {
         };
         let hooks = self.hooks().clone();
         let fault = hooks.fault(&call.info);
+        if fault != Fault::None {
+            self.fault(&user, Some(call.info.key.clone()), &format!("{fault:?}"));
+        }
         match &fault {
             Fault::Delay(delay) => sleep(*delay).await,
             Fault::Hang => pending().await,
@@ -100,8 +104,7 @@ impl ApiServer {
 
     /// Never returns for somebody who is cut off now.
     async fn unless_cut(&self, user: &str) {
-        let is_cut = self.state().cut.contains(user);
-        if is_cut {
+        if self.is_cut(user) {
             pending().await
         }
     }
@@ -137,14 +140,16 @@ impl ApiServer {
     fn write(&self, call: &Call, refused: Option<Refusal>) -> Result<Answer, Refusal> {
         let Call { info, kind, .. } = call;
         let (key, body) = (&info.key, &info.body);
+        let mut state = self.state();
         let result = refused.map_or(Ok(()), Err).and_then(|()| {
-            self.act(|store| match (info.verb, info.subresource) {
+            let store = &mut state.store;
+            match (info.verb, info.subresource) {
                 (Verb::Create, Some(_)) => store.delete(kind, key, body.get("deleteOptions").unwrap_or(&Value::Null)),
                 (Verb::Create, None) => store.create(kind, &key.namespace, body),
                 (Verb::Update, subresource) => store.change(kind, key, subresource, Wish::Replace(body)),
                 (Verb::Patch, subresource) => store.change(kind, key, subresource, Wish::Merge(body)),
                 _ => store.delete(kind, key, body),
-            })
+            }
         });
         let code = match &result {
             Ok(_) if info.verb == Verb::Create => 201,
@@ -167,7 +172,9 @@ impl ApiServer {
             write.before = done.before.clone();
             write.after = (!done.gone).then(|| done.object.clone());
         }
-        self.state().writes.push(write.clone());
+        state.record(Entry::Write(write.clone()));
+        drop(state);
+        self.wake();
         let done = result?;
         let hooks = self.hooks().clone();
         hooks.written(&write);

@@ -160,7 +160,7 @@ async fn bad_release(at: Option<usize>, fault: Fault) -> (Value, usize) {
     world.until_reason("pooling", "Settled").await;
     released(&world).await;
     let writes = crash_at(&world, at, fault);
-    world.members.fail_by_count(|optimized, all| !optimized && all <= 2);
+    world.members.fail_by_count(0.5, |optimized, all| !optimized && all <= 2);
     world.edit("pooling", |spec| spec["optimizations"] = json!([]));
     let back = |world: &World| world.status("pooling").retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
     world.until("taken back", back).await;

@@ -9,7 +9,7 @@ use std::{
 use cluster::metrics::Scraper;
 use domain::{needs::Target, series::Series};
 use futures::future::BoxFuture;
-use sim::Fleet;
+use sim::{ApiServer, Entry, Fleet};
 use tokio::time::{Instant, sleep};
 
 /// Requests per second of each member.
@@ -20,6 +20,7 @@ const SCRAPE: Duration = Duration::from_millis(5);
 
 /// How the members behave.
 pub struct Members {
+    server: ApiServer,
     files: Files,
     state: Mutex<State>,
 }
@@ -64,8 +65,9 @@ struct Counters {
 }
 
 impl Members {
-    pub fn new(files: Files) -> Self {
-        Self { files, state: Mutex::default() }
+    /// Members whose answers become part of the server's history.
+    pub fn new(server: &ApiServer, files: Files) -> Self {
+        Self { server: server.clone(), files, state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -84,15 +86,20 @@ impl Members {
 
     /// Optimized members fail half of their requests once there are at least `many` of them: the second stage hurts.
     pub fn harm_above(&self, many: usize) {
-        self.fail_by_count(move |optimized, all| optimized && all >= many);
+        self.harm_by(0.5, many);
     }
 
-    /// Members fail half of their requests where this holds: given whether one is optimized, and how many are.
-    pub fn fail_by_count(&self, harmed: impl Fn(bool, usize) -> bool + Send + Sync + 'static) {
+    /// Optimized members fail this share of their requests once there are at least `many` of them.
+    pub fn harm_by(&self, share: f64, many: usize) {
+        self.fail_by_count(share, move |optimized, all| optimized && all >= many);
+    }
+
+    /// Members fail this share of their requests where this holds: given whether one is optimized, and how many are.
+    pub fn fail_by_count(&self, share: f64, harmed: impl Fn(bool, usize) -> bool + Send + Sync + 'static) {
         let files = self.files.clone();
         self.fail(move |_, optimized| {
             let all = files.fleet.members().into_iter().filter(|member| files.is_optimized(member)).count();
-            if harmed(optimized, all) { 0.5 } else { HEALTHY }
+            if harmed(optimized, all) { share } else { HEALTHY }
         });
     }
 
@@ -154,7 +161,14 @@ impl Scraper for Members {
     ) -> BoxFuture<'a, Result<Vec<Series>, String>> {
         Box::pin(async move {
             sleep(SCRAPE).await;
-            self.read(target)
+            let answer = self.read(target);
+            self.server.record(Entry::Scrape {
+                at: Instant::now(),
+                pod: target.name.clone(),
+                uid: target.pod.clone(),
+                optimized: answer.is_ok().then(|| self.is_optimized(&target.member)),
+            });
+            answer
         })
     }
 }

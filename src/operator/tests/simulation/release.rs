@@ -28,7 +28,7 @@ async fn released(world: &World) {
 /// Members without the optimization fail half of their requests, once there are at least two of them.
 fn harm_without(world: &World) {
     let most = world.fleet.members().len() - 2;
-    world.members.fail_by_count(move |optimized, many| !optimized && many <= most);
+    world.members.fail_by_count(0.5, move |optimized, many| !optimized && many <= most);
 }
 
 async fn taken_back(world: &World) {

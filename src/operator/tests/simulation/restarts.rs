@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sim::Verb;
+use sim::{FleetSpec, Verb};
 
 use crate::{
     retreat::restored,
@@ -43,7 +43,7 @@ async fn least_ready(world: &World, holds: impl Fn(&World) -> bool) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn each_switched_member_is_restarted_once_and_half_of_the_fleet_always_serves() {
-    let world = World::rendered(true);
+    let world = World::of(FleetSpec::default(), true);
     let _replica = world.start("replica-1");
     world.apply(&restarting("pooling"));
     let least = least_ready(&world, |world| world.reason("pooling") == "Settled").await;
@@ -60,7 +60,7 @@ async fn each_switched_member_is_restarted_once_and_half_of_the_fleet_always_ser
 
 #[tokio::test(start_paused = true)]
 async fn a_retreat_restarts_the_optimized_members_and_half_of_the_fleet_always_serves() {
-    let world = World::rendered(true);
+    let world = World::of(FleetSpec::default(), true);
     let _replica = world.start("replica-1");
     world.apply(&restarting("pooling"));
     world.until("everybody but the holdout", |world| world.optimized() == 8).await;

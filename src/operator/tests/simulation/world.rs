@@ -6,7 +6,10 @@ use api::{OptimizationRollout, OptimizationRolloutStatus};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use operator::{Dependencies, options::Standby, server::plan::Planner, telemetry::Telemetry};
 use serde_json::{Value, json};
-use sim::{ApiServer, Fleet, FleetSpec, Key};
+use sim::{
+    ApiServer, Fleet, FleetSpec, Key,
+    laws::{CANARY, Laws},
+};
 use tokio::{
     sync::oneshot,
     task::JoinHandle,
@@ -14,13 +17,16 @@ use tokio::{
 };
 
 use crate::{
-    laws,
     members::{Files, Members},
     prometheus::Prometheus,
 };
 
 pub const NAMESPACE: &str = "qudag";
 pub const CONFIG_MAP: &str = "qudag-optimizations";
+/// The ConfigMap of each member where it has its own.
+pub const OWN_CONFIG_MAP: &str = "{member}-config";
+/// What the names of all replicas begin with.
+const REPLICA: &str = "replica-";
 /// More than any run here takes.
 const LONGEST: Duration = Duration::from_secs(1800);
 
@@ -30,6 +36,7 @@ pub struct World {
     pub fleet: Fleet,
     pub members: Arc<Members>,
     pub prometheus: Arc<Prometheus>,
+    pub laws: Laws,
 }
 
 /// A replica of the operator that runs.
@@ -44,21 +51,7 @@ pub struct Replica {
 impl World {
     /// Ten members, whose optimization harms nobody, and the laws on watch.
     pub fn new() -> Self {
-        Self::rendered(false)
-    }
-
-    /// The same, with processes that read their files at start alone.
-    pub fn rendered(only_at_start: bool) -> Self {
-        let server = ApiServer::new();
-        let fleet = Fleet::start(&server, FleetSpec::default());
-        let files = Files { fleet: fleet.clone(), name: "{member}.toml", only_at_start };
-        Self::with(server, fleet, Members::new(files))
-    }
-
-    fn with(server: ApiServer, fleet: Fleet, members: Members) -> Self {
-        let members = Arc::new(members);
-        let prometheus = Arc::new(Prometheus::new(members.clone(), server.clock()));
-        Self { server, fleet, members, prometheus }
+        Self::of(FleetSpec::default(), false)
     }
 
     /// Ten members, and a base that their files are made from.
@@ -70,18 +63,30 @@ impl World {
 
     /// So many members with a ConfigMap of its own each, which their owners let us edit.
     pub fn patched(members: usize) -> Self {
+        let config_map = OWN_CONFIG_MAP.to_owned();
+        Self::of(FleetSpec { config_map, members, ..FleetSpec::default() }, false)
+    }
+
+    /// A fleet like this, with processes that read their files at start alone or at any time.
+    pub fn of(spec: FleetSpec, only_at_start: bool) -> Self {
         let server = ApiServer::new();
-        let spec = FleetSpec { config_map: "{member}-config".to_owned(), members, ..FleetSpec::default() };
-        for member in (0..spec.members).map(|number| format!("{}-{number}", spec.prefix)) {
-            server.put(own_config_map(&member));
+        let laws = Laws::watching(&server, REPLICA);
+        let own = spec.config_map == OWN_CONFIG_MAP;
+        let name = if own { "node.toml" } else { "{member}.toml" };
+        if own {
+            for member in (0..spec.members).map(|number| format!("{}-{number}", spec.prefix)) {
+                server.put(own_config_map(&member));
+            }
         }
         let fleet = Fleet::start(&server, spec);
-        let files = Files { fleet: fleet.clone(), name: "node.toml", only_at_start: false };
-        Self::with(server, fleet, Members::new(files))
+        let members = Arc::new(Members::new(&server, Files { fleet: fleet.clone(), name, only_at_start }));
+        let prometheus = Arc::new(Prometheus::new(members.clone(), server.clock()));
+        Self { server, fleet, members, prometheus, laws }
     }
 
     /// Starts a replica.
     pub fn start(&self, name: &str) -> Replica {
+        assert!(name.starts_with(REPLICA), "the laws hold for names that begin with {REPLICA}");
         let (shutdown, stopped) = oneshot::channel::<()>();
         let clock = self.server.clock();
         let telemetry = Arc::new(Telemetry::default());
@@ -155,6 +160,7 @@ impl World {
     pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let began = Instant::now();
         while !holds(self) {
+            self.obeys();
             assert!(began.elapsed() < LONGEST, "never {what}:\n{}", self.story());
             sleep(Duration::from_millis(100)).await;
         }
@@ -205,11 +211,21 @@ impl World {
             .collect()
     }
 
-    /// Every law holds over everything that was written, and the server was asked for nothing that it does not know.
+    /// Every law holds over everything that happened, and the server was asked for nothing that it does not know.
     pub fn check(&self) {
         assert_eq!(self.server.unsupported(), Vec::<String>::new());
-        let violations = laws::violations(&self.server.writes());
-        assert!(violations.is_empty(), "{violations:#?}\n{}", self.story());
+        self.obeys();
+    }
+
+    /// Every law holds over everything that happened.
+    ///
+    /// # Panics
+    /// With the law, its sentence, and the last entries of the history.
+    fn obeys(&self) {
+        if let Some(broken) = self.laws.violations().first() {
+            let story = self.server.story(20);
+            panic!("{} is broken: {}.\n{}\n{story}", broken.law, broken.sentence, broken.what);
+        }
     }
 
     /// Nothing but the Lease is written any more.
@@ -267,6 +283,10 @@ impl World {
 }
 
 impl Replica {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Ends a replica as SIGTERM does.
     pub async fn stop(mut self) {
         drop(self.shutdown.take());
@@ -290,7 +310,7 @@ pub fn own_config_map(member: &str) -> Value {
             "name": format!("{member}-config"), "namespace": NAMESPACE,
             "annotations": {"optimization.qudag.io/member": member},
         },
-        "data": {"node.toml": OWN_FILE, "other.toml": "a = 1"},
+        "data": {"node.toml": OWN_FILE, "other.toml": format!("password = \"{CANARY}\"")},
     })
 }
 

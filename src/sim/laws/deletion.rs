@@ -1,0 +1,64 @@
+//! L12: who deletes a rollout gets back what was there.
+
+use api::OptimizationRollout;
+use api::names::{COHORT_LABEL, FINALIZER, RETREAT_ANNOTATION};
+use api::rollout::DeletionPolicy;
+use domain::record::Cohort;
+use serde_json::Value;
+
+use super::blast_radius::added;
+use super::view::View;
+use super::{Found, Law};
+use crate::history::Entry;
+use crate::object::{is_being_deleted, texts};
+
+pub(super) struct Deletion;
+
+impl Law for Deletion {
+    fn law(&self) -> (&'static str, &'static str) {
+        ("L12 deletion", "of an unfinished rollout restores first and then releases the finalizer")
+    }
+
+    fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
+        if let Some((_, before, after)) = view.map_write(entry)
+            && !added(before, after).is_empty()
+            && let Some(rollout) = view.rollout_of(&after.record.run)
+        {
+            let held = rollout.metadata.finalizers.iter().flatten().any(|name| name == FINALIZER);
+            let broken = !held && rollout.spec.deletion_policy != DeletionPolicy::Retain;
+            found.stake(broken.then(|| "members are switched on while nothing would hold up a deletion".to_owned()));
+        }
+        if let Some(write) = view.ours(entry)
+            && write.key.plural == "optimizationrollouts"
+            && let Some(before) = write.before.as_deref().filter(|before| is_held(before))
+            && is_being_deleted(before)
+            && !write.after.as_deref().is_some_and(is_held)
+        {
+            found.stake(left(before, view));
+        }
+    }
+}
+
+fn is_held(rollout: &Value) -> bool {
+    let finalizers = rollout.pointer("/metadata/finalizers").and_then(Value::as_array);
+    finalizers.is_some_and(|all| all.iter().any(|name| name == FINALIZER))
+}
+
+/// What the run still has somewhere.
+fn left(before: &Value, view: &View) -> Option<String> {
+    let rollout: OptimizationRollout = serde_json::from_value(before.clone()).ok()?;
+    let run = rollout.status.and_then(|status| status.run)?;
+    if rollout.spec.deletion_policy == DeletionPolicy::Retain || run.settled_at.is_some() {
+        return None;
+    }
+    let optimized = view.count(&run.id, Cohort::Optimized);
+    if optimized > 0 {
+        return Some(format!("the finalizer went while {optimized} members were recorded as optimized"));
+    }
+    let namespace = rollout.metadata.namespace.unwrap_or_default();
+    let narrowed = view.objects("services", &namespace).find(|(_, service)| {
+        let marked = texts(service, "/metadata/annotations").get(RETREAT_ANNOTATION) == Some(&run.id);
+        marked && texts(service, "/spec/selector").contains_key(COHORT_LABEL)
+    });
+    narrowed.map(|(key, _)| format!("the finalizer went while {key} led to the baseline alone"))
+}

@@ -1,0 +1,61 @@
+//! L15: nothing holds up another write of a retreat.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use api::names::RETREAT_ANNOTATION;
+use domain::record::Cohort;
+use tokio::time::Instant;
+
+use super::view::{Run, View};
+use super::{Found, Law};
+use crate::history::Entry;
+use crate::kind::Key;
+
+/// From the first mark to an attempt at every other object: the next pass, after one deadline.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// ConfigMaps that a retreat has not tried to restore yet.
+#[derive(Default)]
+pub(super) struct Independence {
+    seen: BTreeSet<String>,
+    due: BTreeMap<Key, (String, Instant)>,
+}
+
+impl Law for Independence {
+    fn law(&self) -> (&'static str, &'static str) {
+        ("L15 independence", "no outage delays another write of a retreat: every ConfigMap is tried at once")
+    }
+
+    fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
+        match entry {
+            // Who is dead, cut off or blind cannot try; the laws of the end hold for it.
+            Entry::Fault { key: None, .. } => self.due.clear(),
+            Entry::Fault { what, .. } if what.starts_with("Crash") => self.due.clear(),
+            Entry::Fault { key: Some(key), .. } => {
+                self.due.remove(key);
+            }
+            Entry::Write(write) if write.body.to_string().contains(RETREAT_ANNOTATION) => {
+                if self.due.remove(&write.key).is_some() {
+                    found.premises += 1;
+                }
+            }
+            _ => {}
+        }
+        let late: Vec<Key> =
+            self.due.iter().filter(|(_, (_, due))| *due < entry.at()).map(|(key, _)| key.clone()).collect();
+        for key in late {
+            let Some((run, _)) = self.due.remove(&key) else { continue };
+            let still = view.maps_of(&run).any(|(at, map)| *at == key && map.members(Cohort::Optimized).count() > 0);
+            found.stake(still.then(|| format!("{key} was not tried within {DEADLINE:?} of the first mark of {run}")));
+        }
+        let Some(write) = view.ours(entry) else { return };
+        let mark = write.after.as_deref().map(|object| crate::object::texts(object, "/metadata/annotations"));
+        let Some(run) = mark.and_then(|mut all| all.remove(RETREAT_ANNOTATION)) else { return };
+        if !matches!(view.run(&run), Some(Run { aborted: Some(_), .. })) || !self.seen.insert(run.clone()) {
+            return;
+        }
+        let maps = view.maps_of(&run).filter(|(_, map)| map.members(Cohort::Optimized).count() > 0);
+        self.due.extend(maps.map(|(key, _)| (key.clone(), (run.clone(), write.at + DEADLINE))));
+    }
+}

@@ -1,0 +1,68 @@
+//! L13: everything comes to rest, and then nothing is written.
+
+use api::OptimizationRollout;
+use api::names::{COHORT_LABEL, SERVING_LABEL, cohort};
+use domain::record::Cohort;
+
+use super::view::View;
+use super::{Found, Law};
+use crate::history::Entry;
+use crate::object::{labels, texts};
+
+/// Reasons for which a run waits for people, or for ever.
+const WAITING: [&str; 5] = ["Overridden", "Paused", "Silence", "Unreachable", "AwaitingMeasurements"];
+
+#[derive(Default)]
+pub(super) struct Quiet {
+    calm: bool,
+}
+
+impl Law for Quiet {
+    fn law(&self) -> (&'static str, &'static str) {
+        ("L13 convergence and quiet", "when faults stop the end is reached, and then nothing is written but the Lease")
+    }
+
+    fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
+        if let Entry::Calm { .. } = entry {
+            self.calm = true;
+            for (_, rollout) in view.rollouts() {
+                found.stake(restless(rollout, view));
+            }
+        } else if self.calm
+            && let Some(write) = view.ours(entry)
+            && !matches!(write.key.plural.as_str(), "leases" | "events")
+        {
+            found.violations.push(format!("{} was written although nothing happens: {}", write.key, write.body));
+        }
+    }
+}
+
+/// What has not come to its end.
+fn restless(rollout: &OptimizationRollout, view: &View) -> Option<String> {
+    let status = rollout.status.clone().unwrap_or_default();
+    let name = rollout.metadata.name.clone().unwrap_or_default();
+    let reason = status.summary.map(|summary| summary.reason).unwrap_or_default();
+    let run = status.run.filter(|run| run.settled_at.is_none())?;
+    if WAITING.contains(&reason.as_str()) && run.aborted_at.is_none() || reason == "Unreachable" {
+        return None;
+    }
+    if run.aborted_at.is_none() || status.retreat.is_none_or(|retreat| retreat.acknowledged_at.is_none()) {
+        return Some(format!("rollout {name} never comes to its end: {reason}"));
+    }
+    let left = view.count(&run.id, Cohort::Optimized) + view.count(&run.id, Cohort::Returning);
+    if left > 0 {
+        return Some(format!("{left} members have entries in run {} after its retreat", run.id));
+    }
+    let displaced = view.fleet(rollout).find(|(_, pod)| {
+        let labels = labels(pod);
+        let is = |label, value: &str| labels.get(label).is_some_and(|found| found == value);
+        is(SERVING_LABEL, "false") || is(COHORT_LABEL, cohort::OPTIMIZED)
+    });
+    if let Some((key, _)) = displaced {
+        return Some(format!("{key} is still labelled after the retreat"));
+    }
+    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+    let mut narrowed = view.objects("services", namespace);
+    let narrowed = narrowed.find(|(_, service)| texts(service, "/spec/selector").contains_key(COHORT_LABEL));
+    narrowed.map(|(key, _)| format!("{key} leads to the baseline alone after the retreat"))
+}

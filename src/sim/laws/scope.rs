@@ -1,0 +1,144 @@
+//! L11: what is not ours is not touched.
+
+use std::collections::BTreeMap;
+
+use api::OptimizationRollout;
+use api::fleet::{Config, Delivery};
+use api::names::{FINALIZER, GROUP, LEASE, MEMBER_ANNOTATION, MEMBERS_KEY};
+use domain::{delivery, format, rendering};
+use serde_json::Value;
+
+use super::view::{View, switched};
+use super::{Found, Law};
+use crate::history::{Entry, Write};
+use crate::object::{copy_field, texts};
+use crate::request::{Subresource, Verb};
+
+pub(super) struct Scope;
+
+impl Law for Scope {
+    fn law(&self) -> (&'static str, &'static str) {
+        ("L11 scope", "no write touches anything but the declared settings and our own labels and annotations")
+    }
+
+    fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
+        let Some(write) = view.ours(entry) else { return };
+        found.stake(broken(write, view).map(|what| format!("{what} of {} was written", write.key)));
+    }
+}
+
+fn broken(write: &Write, view: &View) -> Option<String> {
+    let (before, after) = (write.before.as_deref(), write.after.as_deref());
+    match (write.key.plural.as_str(), write.verb, before, after) {
+        ("leases", ..) => (write.key.name != LEASE).then(|| "a foreign Lease".to_owned()),
+        ("events", Verb::Create, ..) => None,
+        ("pods", Verb::Create, ..) if write.subresource == Some(Subresource::Eviction) => None,
+        ("configmaps", Verb::Create, None, Some(after)) => {
+            let created = view.rollouts().find_map(|(key, rollout)| {
+                let Delivery::Rendered(rendered) = &rollout.spec.fleet.config.delivery else { return None };
+                let is_its = rendering::shard_index(rendered, &write.key.name).is_some();
+                (is_its && key.namespace == write.key.namespace).then_some(rendered)
+            });
+            let Some(rendered) = created else { return Some("a ConfigMap that no rollout names".to_owned()) };
+            let is_ours = |file: &String| file == MEMBERS_KEY || delivery::member_of(&rendered.key, file).is_some();
+            texts(after, "/data").into_keys().find(|file| !is_ours(file)).map(|file| format!("the key {file}"))
+        }
+        ("pods", Verb::Patch, Some(before), Some(after)) => foreign(before, after, &[]),
+        ("services", Verb::Patch, Some(before), Some(after)) => foreign(before, after, &["selector"]),
+        ("configmaps", Verb::Patch, Some(before), Some(after)) => {
+            foreign(before, after, &["data"]).or_else(|| foreign_data(write, view, before, after))
+        }
+        ("optimizationrollouts", Verb::Patch, Some(before), after) => match (write.subresource, after) {
+            (Some(Subresource::Status), Some(after)) => {
+                let mut before = before.clone();
+                copy_field(&mut before, after, "status");
+                foreign(&before, after, &[])
+            }
+            (_, Some(after)) => foreign(before, after, &["finalizers"]),
+            (_, None) => None,
+        },
+        _ => Some(format!("a {:?}", write.verb)),
+    }
+}
+
+/// Something that changed and is not ours, beside fields that may.
+fn foreign(before: &Value, after: &Value, allowed: &[&str]) -> Option<String> {
+    let rest = |object: &Value| {
+        let mut rest = object.clone();
+        if let Some(Value::Object(metadata)) = rest.get_mut("metadata") {
+            for field in ["resourceVersion", "managedFields", "generation"] {
+                metadata.shift_remove(field);
+            }
+            for map in ["labels", "annotations"] {
+                let own = |key: &str| key.starts_with(GROUP) && key != MEMBER_ANNOTATION;
+                let left = metadata.get_mut(map).and_then(Value::as_object_mut).map(|entries| {
+                    entries.retain(|key, _| !own(key));
+                    entries.len()
+                });
+                if left == Some(0) {
+                    metadata.shift_remove(map);
+                }
+            }
+            if allowed.contains(&"finalizers") {
+                let others = metadata.get("finalizers").and_then(Value::as_array).into_iter().flatten();
+                let others: Vec<Value> = others.filter(|name| *name != FINALIZER).cloned().collect();
+                metadata.insert("finalizers".to_owned(), Value::Array(others));
+            }
+        }
+        if allowed.contains(&"data") {
+            copy_field(&mut rest, &Value::Null, "data");
+        }
+        if allowed.contains(&"selector")
+            && let Some(selector) = rest.pointer_mut("/spec/selector").and_then(Value::as_object_mut)
+        {
+            selector.retain(|key, _| key != api::names::COHORT_LABEL);
+        }
+        rest
+    };
+    let (before, after) = (rest(before), rest(after));
+    let fields = before.as_object().into_iter().chain(after.as_object()).flat_map(|fields| fields.keys());
+    fields.clone().find(|field| before.get(*field) != after.get(*field)).map(|field| format!("the field {field}"))
+}
+
+/// A key, or a part of a file, that no rollout declares.
+fn foreign_data(write: &Write, view: &View, before: &Value, after: &Value) -> Option<String> {
+    let (old, new) = (texts(before, "/data"), texts(after, "/data"));
+    let changed = old.keys().chain(new.keys()).filter(|file| old.get(*file) != new.get(*file));
+    let of_namespace = |(key, rollout): (&_, _)| {
+        let key: &crate::kind::Key = key;
+        (key.namespace == write.key.namespace).then_some(rollout)
+    };
+    let rollouts: Vec<&OptimizationRollout> = view.rollouts().filter_map(of_namespace).collect();
+    let opted_in = texts(before, "/metadata/annotations").contains_key(MEMBER_ANNOTATION);
+    for file in changed {
+        let allowed = rollouts.iter().any(|rollout| {
+            let config = &rollout.spec.fleet.config;
+            match &config.delivery {
+                Delivery::Rendered(rendered) => {
+                    rendering::shard_index(rendered, &write.key.name).is_some()
+                        && (file == MEMBERS_KEY || delivery::member_of(&rendered.key, file).is_some())
+                }
+                Delivery::Patched(patched) => {
+                    opted_in
+                        && *file == patched.key
+                        && delivery::member_of(&patched.name, &write.key.name).is_some()
+                        && others(config, rollout, &old, file) == others(config, rollout, &new, file)
+                }
+            }
+        });
+        if !allowed {
+            return Some(format!("the key {file}"));
+        }
+    }
+    None
+}
+
+/// A file without the declared settings, and without what is left empty by their absence.
+fn others(config: &Config, rollout: &OptimizationRollout, files: &BTreeMap<String, String>, file: &str) -> Vec<String> {
+    let text = files.get(file).map(String::as_str).unwrap_or_default();
+    let paths = switched(rollout).into_keys().chain(config.revision_path.clone());
+    let removed = format::edit(config.format, text, &paths.map(|path| (path, None)).collect());
+    let rest = removed.unwrap_or_else(|_| text.to_owned());
+    let lines = rest.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('['));
+    lines.map(str::to_owned).collect()
+}

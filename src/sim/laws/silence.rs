@@ -1,0 +1,70 @@
+//! L6: what nobody has measured promotes nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::metrics::Source;
+use domain::record::Cohort;
+use k8s_openapi::api::core::v1::Pod;
+use tokio::time::Instant;
+
+use super::view::{View, files, says, switched};
+use super::{Found, Law};
+use crate::history::Entry;
+use crate::kind::Key;
+use crate::object::text;
+
+/// Beyond two looks, how old an answer may be when a stage ends.
+const SLACK: Duration = Duration::from_secs(5);
+/// The same for a server that scrapes at its own pace.
+const SERVER_SLACK: Duration = Duration::from_secs(60);
+
+/// The last answer of each pod, by UID.
+#[derive(Default)]
+pub(super) struct Silence {
+    answers: BTreeMap<String, (Instant, bool)>,
+}
+
+impl Law for Silence {
+    fn law(&self) -> (&'static str, &'static str) {
+        ("L6 silence never promotes", "a stage ends on fresh data and acknowledged members")
+    }
+
+    fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
+        if let Entry::Scrape { at, uid, optimized: Some(optimized), .. } = entry {
+            self.answers.insert(uid.clone(), (*at, *optimized));
+        }
+        let Some((write, before, after)) = view.status_write(entry) else { return };
+        let (old, new) = (before.status.clone().unwrap_or_default(), after.status.clone().unwrap_or_default());
+        let (Some(old_run), Some(run), Some(metrics)) = (old.run, new.run, &after.spec.metrics) else { return };
+        let index = |stage: &Option<api::status::StageStatus>| stage.as_ref().map_or(-1, |stage| stage.index);
+        let succeeds = run.succeeded_at.is_some() && old_run.succeeded_at.is_none();
+        if old_run.id != run.id || !(index(&new.stage) > index(&old.stage) || succeeds) {
+            return;
+        }
+        let slack = if matches!(metrics.source, Source::Pods(_)) { SLACK } else { SERVER_SLACK };
+        let freshest = write.at.checked_sub(metrics.interval.get() * 2 + slack);
+        let mut fresh = 0;
+        let mut broken = None;
+        let (config, values) = (&after.spec.fleet.config, switched(after));
+        for (key, map) in view.maps_of(&run.id) {
+            let optimized = |member: &str| map.cohort(&run.id, member) == Some(Cohort::Optimized);
+            for (member, file) in files(after, key, map.files.keys()) {
+                let pod = view.object(&Key::of::<Pod>(&key.namespace, &member));
+                let Some(pod) = pod.filter(|_| optimized(&member) && says(config, map.files.get(file), &values)) else {
+                    continue;
+                };
+                let answer = self.answers.get(text(pod, "/metadata/uid"));
+                fresh += usize::from(answer.is_some_and(|(at, _)| freshest.is_none_or(|freshest| *at >= freshest)));
+                let acknowledged = answer.is_some_and(|(_, optimized)| *optimized);
+                if after.spec.fleet.acknowledgement.metric.is_some() && !acknowledged {
+                    broken = Some(format!("the stage ended although {member} never said that it is optimized"));
+                }
+            }
+        }
+        if fresh == 0 && !after.spec.indicators.is_empty() {
+            broken = Some("the stage ended although no optimized member has answered of late".to_owned());
+        }
+        found.stake(broken);
+    }
+}

@@ -1,0 +1,310 @@
+//! What the history says at one point of it, in the terms of the laws.
+
+use std::collections::BTreeMap;
+
+use api::fleet::{Config, Delivery};
+use api::names::{MEMBERS_KEY, RECORD_ANNOTATION, RETREAT_ANNOTATION, SETTLED_ANNOTATION};
+use api::{OptimizationRollout, Scalar};
+use domain::record::{Cohort, Record};
+use domain::settings::{Values, optimized_values};
+use domain::{delivery, format};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::history::{Entry, Write};
+use crate::kind::Key;
+use crate::object::{labels, text, texts};
+
+/// A ConfigMap as the laws read it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Map {
+    pub(super) record: Record,
+    pub(super) files: BTreeMap<String, String>,
+    pub(super) mark: Option<String>,
+    pub(super) settled: Values,
+}
+
+impl Map {
+    pub(super) fn read(object: &Value) -> Self {
+        let mut files = texts(object, "/data");
+        let annotations = texts(object, "/metadata/annotations");
+        let record = files.remove(MEMBERS_KEY).or_else(|| annotations.get(RECORD_ANNOTATION).cloned());
+        let settled = annotations.get(SETTLED_ANNOTATION).and_then(|text| serde_json::from_str(text).ok());
+        Self {
+            record: Record::parse(record.as_deref()).unwrap_or_default(),
+            files,
+            mark: annotations.get(RETREAT_ANNOTATION).cloned(),
+            settled: settled.unwrap_or_default(),
+        }
+    }
+
+    /// Members of a cohort of its run.
+    pub(super) fn members(&self, cohort: Cohort) -> impl Iterator<Item = &String> {
+        self.record.members.iter().filter(move |(_, entry)| entry.cohort == cohort).map(|(member, _)| member)
+    }
+
+    /// The cohort of a member in a run.
+    pub(super) fn cohort(&self, run: &str, member: &str) -> Option<Cohort> {
+        self.record.members.get(member).filter(|_| self.record.run == run).map(|entry| entry.cohort)
+    }
+}
+
+/// A run, as what was written tells of it.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) rollout: Key,
+    /// Index and quota of the stage that was committed last.
+    pub(super) stage: i32,
+    pub(super) quota: i32,
+    /// When the first object got its mark, or the status said so; and who wrote it.
+    pub(super) aborted: Option<(Instant, String)>,
+    pub(super) settling: bool,
+    pub(super) settled: bool,
+    /// The largest number of pods that the fleet has had since it started.
+    pub(super) largest: usize,
+}
+
+/// Everything that is there.
+pub(super) struct View {
+    account: String,
+    objects: BTreeMap<Key, Value>,
+    rollouts: BTreeMap<Key, OptimizationRollout>,
+    maps: BTreeMap<Key, Map>,
+    runs: BTreeMap<String, Run>,
+    /// What the last entry changed, before and after, where it was a write of the operator.
+    map: Option<(Map, Map)>,
+    status: Option<(OptimizationRollout, OptimizationRollout)>,
+    /// Since when pods are not ready, by their keys.
+    pub(super) unready: BTreeMap<Key, Instant>,
+}
+
+impl View {
+    pub(super) fn new(account: &str) -> Self {
+        Self {
+            account: account.to_owned(),
+            objects: BTreeMap::new(),
+            rollouts: BTreeMap::new(),
+            maps: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            map: None,
+            status: None,
+            unready: BTreeMap::new(),
+        }
+    }
+
+    /// The write, if it is an accepted one of the operator.
+    pub(super) fn ours<'e>(&self, entry: &'e Entry) -> Option<&'e Write> {
+        match entry {
+            Entry::Write(write) if write.is_accepted() && write.user.starts_with(&self.account) => Some(write),
+            _ => None,
+        }
+    }
+
+    /// The ConfigMap that this entry, an accepted write of the operator, changed: before and after.
+    pub(super) fn map_write<'v>(&'v self, entry: &'v Entry) -> Option<(&'v Write, &'v Map, &'v Map)> {
+        let (before, after) = self.map.as_ref()?;
+        Some((self.ours(entry)?, before, after))
+    }
+
+    /// The rollout whose status this entry, an accepted write of the operator, changed: before and after.
+    pub(super) fn status_write<'v>(
+        &'v self,
+        entry: &'v Entry,
+    ) -> Option<(&'v Write, &'v OptimizationRollout, &'v OptimizationRollout)> {
+        let (before, after) = self.status.as_ref()?;
+        Some((self.ours(entry)?, before, after))
+    }
+
+    pub(super) fn object(&self, key: &Key) -> Option<&Value> {
+        self.objects.get(key)
+    }
+
+    /// The Lease of this name.
+    pub(super) fn lease(&self, name: &str) -> Option<&Value> {
+        let mut leases = self.objects.iter().filter(|(key, _)| key.plural == "leases" && key.name == name);
+        leases.next().map(|(_, lease)| lease)
+    }
+
+    /// Objects of a kind in a namespace.
+    pub(super) fn objects<'v>(
+        &'v self,
+        plural: &'v str,
+        namespace: &'v str,
+    ) -> impl Iterator<Item = (&'v Key, &'v Value)> {
+        self.objects.iter().filter(move |(key, _)| key.plural == plural && key.namespace == namespace)
+    }
+
+    pub(super) fn rollout(&self, key: &Key) -> Option<&OptimizationRollout> {
+        self.rollouts.get(key)
+    }
+
+    pub(super) fn rollouts(&self) -> impl Iterator<Item = (&Key, &OptimizationRollout)> {
+        self.rollouts.iter()
+    }
+
+    pub(super) fn run(&self, id: &str) -> Option<&Run> {
+        self.runs.get(id)
+    }
+
+    /// The rollout of a run, while it is there.
+    pub(super) fn rollout_of(&self, run: &str) -> Option<&OptimizationRollout> {
+        self.rollout(&self.run(run)?.rollout)
+    }
+
+    /// ConfigMaps with a record of a run.
+    pub(super) fn maps_of<'v>(&'v self, run: &'v str) -> impl Iterator<Item = (&'v Key, &'v Map)> {
+        self.maps.iter().filter(move |(_, map)| map.record.run == run)
+    }
+
+    /// How many members a run has in a cohort.
+    pub(super) fn count(&self, run: &str, cohort: Cohort) -> usize {
+        self.maps_of(run).map(|(_, map)| map.members(cohort).count()).sum()
+    }
+
+    /// The pods of a rollout's fleet.
+    pub(super) fn fleet<'v>(&'v self, rollout: &'v OptimizationRollout) -> impl Iterator<Item = (&'v Key, &'v Value)> {
+        let wanted = rollout.spec.fleet.selector.match_labels.clone().unwrap_or_default();
+        let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+        let matches = move |pod: &Value| {
+            let labels = labels(pod);
+            wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+        };
+        self.objects("pods", namespace).filter(move |(_, pod)| matches(pod))
+    }
+
+    /// Takes in what happened.
+    pub(super) fn apply(&mut self, entry: &Entry) {
+        (self.map, self.status) = (None, None);
+        let Some((key, before, after)) = entry.change() else { return };
+        let mark = after.map(|object| text(object, "/metadata/annotations/optimization.qudag.io~1retreat"));
+        if let Some(run) = mark.and_then(|mark| self.runs.get_mut(mark)) {
+            run.aborted.get_or_insert_with(|| (entry.at(), writer(entry)));
+        }
+        match after {
+            Some(object) => self.objects.insert(key.clone(), object.clone()),
+            None => self.objects.remove(key),
+        };
+        let ours = self.ours(entry).is_some();
+        match key.plural.as_str() {
+            "optimizationrollouts" => {
+                let before = self.rollouts.get(key).cloned();
+                self.apply_rollout(key, after, entry);
+                let after = self.rollouts.get(key).cloned().filter(|_| ours);
+                self.status = before.zip(after).filter(|(before, after)| before.status != after.status);
+            }
+            "configmaps" => {
+                let before = match after {
+                    Some(object) => self.maps.insert(key.clone(), Map::read(object)),
+                    None => self.maps.remove(key),
+                };
+                let after = self.maps.get(key).cloned().filter(|_| ours);
+                self.map = after.map(|after| (before.unwrap_or_default(), after));
+            }
+            "pods" => self.apply_pod(key, before.is_none(), after, entry.at()),
+            _ => {}
+        }
+    }
+
+    fn apply_rollout(&mut self, key: &Key, after: Option<&Value>, entry: &Entry) {
+        let rollout = after.and_then(|object| serde_json::from_value::<OptimizationRollout>(object.clone()).ok());
+        let Some(rollout) = rollout else {
+            self.rollouts.remove(key);
+            return;
+        };
+        if let Some((run, stage)) =
+            rollout.status.as_ref().and_then(|status| Some((status.run.as_ref()?, &status.stage)))
+        {
+            let largest = self.fleet(&rollout).count();
+            let known = self.runs.entry(run.id.clone()).or_insert_with(|| Run {
+                rollout: key.clone(),
+                stage: -1,
+                quota: 0,
+                aborted: None,
+                settling: false,
+                settled: false,
+                largest,
+            });
+            if let Some(stage) = stage {
+                known.stage = stage.index;
+                known.quota = stage.quota;
+            }
+            known.settling |= run.settling_at.is_some();
+            known.settled |= run.settled_at.is_some();
+            if run.aborted_at.is_some() {
+                known.aborted.get_or_insert_with(|| (entry.at(), writer(entry)));
+            }
+        }
+        self.rollouts.insert(key.clone(), rollout);
+    }
+
+    fn apply_pod(&mut self, key: &Key, is_new: bool, after: Option<&Value>, at: Instant) {
+        match after {
+            Some(pod) if !is_ready(pod) => {
+                self.unready.entry(key.clone()).or_insert(at);
+            }
+            _ => {
+                self.unready.remove(key);
+            }
+        }
+        if !is_new {
+            return;
+        }
+        let sizes: Vec<(String, usize)> = self
+            .runs
+            .iter()
+            .filter_map(|(id, run)| Some((id.clone(), self.fleet(self.rollout(&run.rollout)?).count())))
+            .collect();
+        for (id, size) in sizes {
+            if let Some(run) = self.runs.get_mut(&id) {
+                run.largest = run.largest.max(size);
+            }
+        }
+    }
+}
+
+fn writer(entry: &Entry) -> String {
+    match entry {
+        Entry::Write(write) => write.user.clone(),
+        _ => String::new(),
+    }
+}
+
+/// Whether a pod is ready.
+pub(super) fn is_ready(pod: &Value) -> bool {
+    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    let mut ready = conditions.filter(|condition| text(condition, "/type") == "Ready");
+    ready.any(|condition| text(condition, "/status") == "True")
+}
+
+/// What a rollout switches.
+pub(super) fn switched(rollout: &OptimizationRollout) -> Values {
+    rollout.spec.optimizations.iter().flat_map(optimized_values).collect()
+}
+
+/// Whether a file says all of these values.
+pub(super) fn says(config: &Config, file: Option<&String>, values: &Values) -> bool {
+    let found = |file: &String| format::read(config.format, file, values.keys().map(String::as_str)).ok();
+    let Some(found) = file.and_then(found) else { return false };
+    let same = |(path, value): (&String, &Scalar)| {
+        found.get(path).is_some_and(|found| format::same(config.format, found, value))
+    };
+    !values.is_empty() && values.iter().all(same)
+}
+
+/// The member whose file this is, and its key; the ConfigMap is one that this rollout delivers by.
+pub(super) fn files<'a>(
+    rollout: &'a OptimizationRollout,
+    key: &'a Key,
+    keys: impl Iterator<Item = &'a String>,
+) -> Vec<(String, &'a String)> {
+    match &rollout.spec.fleet.config.delivery {
+        Delivery::Rendered(rendered) if domain::rendering::shard_index(rendered, &key.name).is_some() => {
+            keys.filter_map(|file| Some((delivery::member_of(&rendered.key, file)?.to_owned(), file))).collect()
+        }
+        Delivery::Patched(patched) => {
+            let member = delivery::member_of(&patched.name, &key.name);
+            keys.filter(|file| **file == patched.key).filter_map(|file| Some((member?.to_owned(), file))).collect()
+        }
+        Delivery::Rendered(_) => Vec::new(),
+    }
+}
