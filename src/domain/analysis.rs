@@ -93,6 +93,8 @@ impl History {
             return;
         }
         if sampling.bake != self.sampling.bake {
+            // What was watched before it began is no part of a bake.
+            self.counted_to = self.counted_to.map(|to| to.max(at));
             self.started = at;
             self.last_sufficient = at;
             self.measurements.bake = sampling.bake;

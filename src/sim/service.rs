@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tower::BoxError;
 
 use crate::fault::Fault;
@@ -21,13 +21,14 @@ use crate::object::{copy_field, text};
 use crate::refusal::Refusal;
 use crate::request::{Call, UNSUPPORTED, Verb};
 use crate::server::ApiServer;
-use crate::watch::{self, shown};
+use crate::watch::{self, READ_TIMEOUT, shown};
 use crate::write::Wish;
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 impl ApiServer {
-    /// A client that acts as `user`. It does not retry, and has no deadlines of its own.
+    /// A client that acts as `user`. It does not retry, and gives a connection up that was silent for 70 seconds, as
+    /// the operator's does.
     ///
     /// The server goes on with a request that the client gives up on, as the real one may.
     ///
@@ -38,9 +39,10 @@ impl ApiServer {
         let service = tower::service_fn(move |request: Request<Body>| {
             let work = tokio::spawn(server.clone().answer(user.clone(), request));
             async move {
-                match work.await {
-                    Ok(answer) => answer,
-                    Err(error) => match error.try_into_panic() {
+                match timeout(READ_TIMEOUT, work).await {
+                    Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+                    Ok(Ok(answer)) => answer,
+                    Ok(Err(error)) => match error.try_into_panic() {
                         // A hook that panics has to fail the test.
                         Ok(panic) => resume_unwind(panic),
                         Err(error) => Err(error.into()),

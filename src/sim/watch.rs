@@ -25,6 +25,9 @@ const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
 /// A watch without a timeout of its own ends after this time, as those of the real server do.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
 
+/// A client gives a connection up that was silent for so long.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(70);
+
 /// The body of the answer to a watch. It ends by its timeout, by [`ApiServer::disconnect`], and after an error.
 pub(crate) fn stream(server: &ApiServer, call: Call) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + use<> {
     let state = server.state();
@@ -49,6 +52,7 @@ pub(crate) fn stream(server: &ApiServer, call: Call) -> impl Stream<Item = Resul
         seen,
         backlog,
         is_expired,
+        silent_since: None,
         call,
     };
     unfold(watch, async |mut watch| {
@@ -70,6 +74,8 @@ struct Watch {
     /// Lines to send first.
     backlog: String,
     is_expired: bool,
+    /// Since when the client is cut off.
+    silent_since: Option<Instant>,
 }
 
 impl Watch {
@@ -80,13 +86,22 @@ impl Watch {
             let wake = match self.advance() {
                 Step::Send(lines) => return Some(lines),
                 Step::End => return None,
-                Step::Silent => None,
-                Step::Wait(until) => Some(until),
+                Step::Silent => {
+                    let given_up = *self.silent_since.get_or_insert_with(Instant::now) + READ_TIMEOUT;
+                    if Instant::now() >= given_up {
+                        return None;
+                    }
+                    given_up
+                }
+                Step::Wait(until) => {
+                    self.silent_since = None;
+                    until
+                }
             };
             select! {
                 biased;
                 changed = self.changes.changed() => changed.ok()?,
-                () = sleep_until(wake.unwrap_or(self.end)), if wake.is_some() => {}
+                () = sleep_until(wake) => {}
             }
         }
     }
@@ -133,7 +148,7 @@ impl Watch {
 enum Step {
     Send(String),
     Wait(Instant),
-    /// Nothing happens until somebody changes something.
+    /// Nothing is sent to somebody who is cut off.
     Silent,
     End,
 }

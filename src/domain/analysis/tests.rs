@@ -275,6 +275,17 @@ fn a_new_stage_starts_the_bake_anew_and_a_restart_of_the_operator_does_not() {
 }
 
 #[test]
+fn a_bake_counts_nothing_from_before_it_began() {
+    let mut watch = Watch::new(errors());
+    watch.look(5, 0.0, 0.0);
+    let mut next = sampling(errors());
+    next.bake = Timestamp::from_second(100).unwrap();
+    let late = Duration::from_millis(300);
+    watch.history.follow(next, watch.at - late);
+    assert_eq!(watch.look(1, 0.0, 0.0).covered, late, "of the {EVERY:?} since the look before");
+}
+
+#[test]
 fn looks_that_were_missed_count_for_two_intervals_at_most() {
     let mut watch = Watch::new(errors());
     let before = watch.look(4, 0.0, 0.0).covered;

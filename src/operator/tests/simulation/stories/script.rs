@@ -64,7 +64,7 @@ impl Script {
             1 => spec["deletionPolicy"] = json!("Retain"),
             _ => {}
         }
-        let replicas = rng.usize(1..=2);
+        let replicas = rng.usize(1..=3);
         let latency = Duration::from_millis(rng.u64(1..=5) * 2);
         let troubles = trouble::draw(&mut rng, replicas);
         Self { fleet, only_at_start, rollout, replicas, latency, troubles }

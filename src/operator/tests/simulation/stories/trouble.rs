@@ -63,7 +63,7 @@ pub fn draw(rng: &mut Rng, replicas: usize) -> Vec<(Duration, Trouble)> {
 fn one(rng: &mut Rng, replicas: usize) -> Trouble {
     let replica = rng.usize(1..=replicas);
     let lasting = Duration::from_secs(rng.u64(2..60));
-    match rng.u8(0..28) {
+    match rng.u8(0..32) {
         0..6 => Trouble::Harm { share: *rng.choice([0.02, 0.1, 0.5].iter()).unwrap(), from: rng.usize(1..4) },
         6..10 => {
             let faults = [Fault::CrashBefore, Fault::CrashAfter, Fault::LoseResponse, Fault::Hang];
@@ -84,7 +84,7 @@ fn one(rng: &mut Rng, replicas: usize) -> Trouble {
             Trouble::Writes { plural: plural.unwrap(), one_in: rng.u64(1..4), fault, lasting }
         }
         13 => Trouble::Kill { replica, back: lasting },
-        14 => Trouble::Pause { replica, lasting },
+        14 | 28 | 29 => Trouble::Pause { replica, lasting },
         15 => Trouble::Lag { replica, lag: Duration::from_millis(rng.u64(100..3000)), lasting },
         16 => Trouble::Disconnect { forget: rng.bool() },
         17 => Trouble::Silence { all: rng.bool(), lasting: lasting * 4 },
@@ -93,10 +93,10 @@ fn one(rng: &mut Rng, replicas: usize) -> Trouble {
             let event = rng.choice([Restarts, IsReplaced, IsUnready, Joins, Leaves]).unwrap();
             Trouble::Pod { member: rng.usize(0..8), event }
         }
-        22 => Trouble::Override { member: rng.usize(0..8) },
+        22 | 30 | 31 => Trouble::Override { member: rng.usize(0..8) },
         23..26 => edit(rng, lasting),
         26 => Trouble::Delete,
-        _ => Trouble::Clock { seconds: rng.i64(-600..600) },
+        _ => Trouble::Clock { seconds: rng.i64(-300..300) },
     }
 }
 
