@@ -9,6 +9,7 @@ use crate::{
     decide::{
         foreign,
         pass::{Pass, Phase},
+        stage::is_overridden,
     },
     observation::Observation,
     record::Cohort,
@@ -28,7 +29,8 @@ pub struct Sampling {
     pub bake: Timestamp,
     /// What the status says is covered of it.
     pub covered: Duration,
-    /// Whether passing looks count now: not before every optimized member has acknowledged.
+    /// Whether passing looks count now: not before every optimized member has acknowledged, and not while most of them
+    /// are overridden.
     pub counting: bool,
     /// Time between two looks.
     pub interval: Duration,
@@ -117,7 +119,7 @@ pub fn needs(rollout: &OptimizationRollout, seen: &Observation) -> Option<Sampli
         run: run.id.clone(),
         bake,
         covered,
-        counting: pass.awaited().is_empty() && pass.is_stamped(),
+        counting: pass.awaited().is_empty() && pass.is_stamped() && !is_overridden(&pass),
         interval: metrics.map_or(DEFAULT_INTERVAL, |metrics| metrics.interval.get()),
         targets: source.as_ref().map_or_else(Vec::new, |source| targets(&pass, source)),
         source,

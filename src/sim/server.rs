@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::run::stable_hash;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -187,9 +188,14 @@ impl ApiServer {
         self.state().history.get(from..).unwrap_or_default().to_vec()
     }
 
-    /// All entries of the history, one line each, with the seconds since the server started.
+    /// All entries of the history, one line each, with the seconds since the server started and a hash of the whole
+    /// object.
     pub fn trace(&self) -> Vec<String> {
-        self.state().history.iter().map(|entry| entry.line(self.shared.start)).collect()
+        let line = |entry: &Entry| {
+            let after = entry.change().and_then(|(_, _, after)| after).map(Value::to_string).unwrap_or_default();
+            format!("{} #{:016x}", entry.line(self.shared.start), stable_hash(&[&after]))
+        };
+        self.state().history.iter().map(line).collect()
     }
 
     /// The last entries of the history, one line each. Leases, events and members that were asked are left out.

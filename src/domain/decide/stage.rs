@@ -56,8 +56,8 @@ pub fn paused(pass: &Pass<'_>) -> Option<Intent> {
         intent.advance = upkeep(pass);
         return Some(intent);
     }
-    let overridden: Vec<&Standing<'_>> = pass.roster.standings.iter().filter(|standing| standing.overridden).collect();
-    if !overridden.is_empty() && overridden.len() * 2 > pass.roster.optimized_count() {
+    if is_overridden(pass) {
+        let overridden: Vec<&Standing<'_>> = overridden(pass).collect();
         let writer = overridden.iter().find_map(|standing| standing.shard?.last_writer.as_deref());
         let message = format!(
             "{} changed the settings of {} of {} optimized members: {}; the run holds: abort it, or give them back",
@@ -69,6 +69,16 @@ pub fn paused(pass: &Pass<'_>) -> Option<Intent> {
         return Some(Intent::state(pass, Kind::Stalled, Reason::Overridden, message));
     }
     None
+}
+
+/// Whether somebody else took back the settings of over half of the optimized members: nothing is learned from the rest.
+#[must_use]
+pub fn is_overridden(pass: &Pass<'_>) -> bool {
+    overridden(pass).count() * 2 > pass.roster.optimized_count()
+}
+
+fn overridden<'p>(pass: &'p Pass<'_>) -> impl Iterator<Item = &'p Standing<'p>> {
+    pass.roster.standings.iter().filter(|standing| standing.overridden)
 }
 
 /// Writes what the committed stage still lacks on the objects.

@@ -1,5 +1,6 @@
 //! L17: every transition says why.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::OptimizationRollout;
@@ -13,11 +14,15 @@ use crate::object::text;
 
 /// From a transition to its event.
 const DEADLINE: Duration = Duration::from_secs(3);
+/// How long a fault may delay a request.
+const FAULT: Duration = Duration::from_secs(5);
 
 /// Events that are owed: by whom, for which reason, until when.
 #[derive(Default)]
 pub(super) struct Evidence {
     owed: Vec<(String, String, Instant)>,
+    /// When something last went wrong with a user's requests.
+    faulty: BTreeMap<String, Instant>,
 }
 
 impl Law for Evidence {
@@ -27,11 +32,8 @@ impl Law for Evidence {
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
         match entry {
-            Entry::Fault { user, key, .. } if key.as_ref().is_none_or(|key| key.plural == "events") => {
-                self.owed.retain(|(owes, ..)| owes != user);
-            }
-            // A lost answer of the status ends the pass; the event is lost with it.
-            Entry::Fault { user, key: Some(key), .. } if key.plural == "optimizationrollouts" => {
+            Entry::Fault { at, user, .. } => {
+                self.faulty.insert(user.clone(), *at);
                 self.owed.retain(|(owes, ..)| owes != user);
             }
             Entry::Write(write) if write.key.plural == "events" => {
@@ -46,7 +48,9 @@ impl Law for Evidence {
         let (old, new) = (before.status.clone().unwrap_or_default(), after.status.clone().unwrap_or_default());
         let Some(transition) = transition(&old, &new) else { return };
         found.stake(missing(after, &old, &new).map(|what| format!("{transition}, but {what}")));
-        if let Some(last) = new.history.last() {
+        // Whoever dies, or is not answered, right after it tells nobody.
+        let faulty = self.faulty.get(&write.user).is_some_and(|at| write.at.duration_since(*at) <= FAULT);
+        if let Some(last) = new.history.last().filter(|_| !faulty) {
             self.owed.push((write.user.clone(), last.reason.to_string(), write.at + DEADLINE));
         }
     }

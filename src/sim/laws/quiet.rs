@@ -1,5 +1,7 @@
 //! L13: everything comes to rest, and then nothing is written.
 
+use std::collections::BTreeSet;
+
 use api::OptimizationRollout;
 use api::names::{COHORT_LABEL, SERVING_LABEL, cohort};
 use domain::record::Cohort;
@@ -7,7 +9,9 @@ use domain::record::Cohort;
 use super::view::View;
 use super::{Found, Law};
 use crate::history::Entry;
+use crate::kind::Key;
 use crate::object::{labels, texts};
+use crate::request::Subresource;
 
 /// Reasons for which a run waits for people, or for ever.
 const WAITING: [&str; 5] = ["Overridden", "Paused", "Silence", "Unreachable", "AwaitingMeasurements"];
@@ -15,6 +19,8 @@ const WAITING: [&str; 5] = ["Overridden", "Paused", "Silence", "Unreachable", "A
 #[derive(Default)]
 pub(super) struct Quiet {
     calm: bool,
+    /// Rollouts that wait for people, and report what they measure meanwhile.
+    waiting: BTreeSet<Key>,
 }
 
 impl Law for Quiet {
@@ -25,12 +31,17 @@ impl Law for Quiet {
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
         if let Entry::Calm { .. } = entry {
             self.calm = true;
-            for (_, rollout) in view.rollouts() {
+            for (key, rollout) in view.rollouts() {
                 found.stake(restless(rollout, view));
+                let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
+                if run.is_some_and(|run| run.aborted_at.is_none() && run.settled_at.is_none()) {
+                    self.waiting.insert(key.clone());
+                }
             }
         } else if self.calm
             && let Some(write) = view.ours(entry)
             && !matches!(write.key.plural.as_str(), "leases" | "events")
+            && !(write.subresource == Some(Subresource::Status) && self.waiting.contains(&write.key))
         {
             found.violations.push(format!("{} was written although nothing happens: {}", write.key, write.body));
         }

@@ -1,9 +1,13 @@
 //! Runs without a breach, from the first stage to the next rollout on the same fleet.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
+use sim::Key;
+use tokio::time::Instant;
 
-use crate::world::{CONFIG_MAP, World, rollout};
+use crate::world::{CONFIG_MAP, NAMESPACE, World, rollout};
 
 #[tokio::test(start_paused = true)]
 async fn a_harmless_optimization_reaches_everybody_and_is_settled() {
@@ -212,4 +216,39 @@ async fn a_service_that_cannot_be_rerouted_stops_the_run_before_anything_is_touc
     world.check_quiet().await;
     assert!(world.object::<ConfigMap>(CONFIG_MAP).is_none());
     assert_eq!(world.displaced(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_while_members_are_overridden_is_no_part_of_a_bake() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until("canary", |world| world.optimized() == 1).await;
+    world.until_reason("pooling", "Baking").await;
+    let canary = world.fleet.members().into_iter().find(|member| world.members.is_optimized(member)).unwrap();
+    let (key, file) = (Key::of::<ConfigMap>(NAMESPACE, CONFIG_MAP), format!("{canary}.toml"));
+    let given = world.object::<ConfigMap>(CONFIG_MAP).unwrap()["data"][&file].clone();
+    world.server.edit(&key, |map| map["data"][&file] = json!("network.pool.enabled = false\n"));
+    world.until_reason("pooling", "Overridden").await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+
+    world.server.edit(&key, |map| map["data"][&file] = given);
+    let back = Instant::now();
+    world.until("promoted", |world| world.status("pooling").stage.is_some_and(|stage| stage.index == 1)).await;
+    assert!(back.elapsed() >= Duration::from_secs(15), "of the 20 s to bake, {:?} were watched", back.elapsed());
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bake_that_is_edited_between_two_looks_lasts_its_time() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    let mut slow = rollout("pooling");
+    slow["spec"]["metrics"]["interval"] = json!("10s");
+    world.apply(&slow);
+    world.until_reason("pooling", "Baking").await;
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    world.edit("pooling", |spec| spec["stages"][0]["bake"] = json!("40s"));
+    world.until("promoted", |world| world.status("pooling").stage.is_some_and(|stage| stage.index == 1)).await;
+    world.check();
 }

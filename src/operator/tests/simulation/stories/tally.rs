@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use domain::run::stable_hash;
 use sim::laws::{Account, PENDING};
 
 use super::play::play;
@@ -23,6 +24,8 @@ pub struct Tally {
     seeds: u64,
     writes: u64,
     accounts: Vec<Account>,
+    /// A hash of all that happened.
+    traces: u64,
     /// Seeds that broke a law, with what they broke and how.
     pub broken: Vec<(u64, String)>,
 }
@@ -53,6 +56,7 @@ impl Tally {
     fn add(&mut self, seed: u64, outcome: super::play::Outcome) {
         self.seeds += 1;
         self.writes += outcome.writes;
+        self.traces ^= stable_hash(&[&seed.to_string(), &outcome.trace.join("\n")]);
         if self.accounts.is_empty() {
             self.accounts = outcome.accounts;
         } else {
@@ -81,6 +85,7 @@ impl fmt::Display for Tally {
         for (law, sentence) in PENDING {
             writeln!(out, "{law:<28}{:>10}  {sentence}", "pending")?;
         }
+        writeln!(out, "traces={:016x}", self.traces)?;
         write!(
             out,
             "laws={} pending={} seeds={} writes={} violations={}",

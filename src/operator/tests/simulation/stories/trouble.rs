@@ -31,7 +31,7 @@ pub enum Trouble {
     Silence { all: bool, lasting: Duration },
     /// Something happens to the pod of a member.
     Pod { member: usize, event: PodEvent },
-    /// Somebody takes a member's settings back.
+    /// Somebody takes an optimized member's settings back.
     Override { member: usize },
     /// Somebody edits the spec, and takes it back after a while where that is given.
     Edit { path: &'static str, value: Value, back: Option<(Value, Duration)> },
@@ -51,11 +51,17 @@ pub enum PodEvent {
     Leaves,
 }
 
-/// Up to five troubles, within the time that a run takes.
+/// Up to five troubles, within the time that a run takes; in some stories the leader is lost at the breach.
 pub fn draw(rng: &mut Rng, replicas: usize) -> Vec<(Duration, Trouble)> {
     let count = rng.usize(0..=5);
     let mut troubles: Vec<(Duration, Trouble)> =
         (0..count).map(|_| (Duration::from_millis(rng.u64(0..420_000)), one(rng, replicas))).collect();
+    if replicas > 1 && rng.u8(0..4) == 0 {
+        let breach = Duration::from_millis(rng.u64(20_000..300_000));
+        troubles.push((breach, Trouble::Harm { share: 0.5, from: rng.usize(1..3) }));
+        let lost = breach + Duration::from_millis(rng.u64(0..12_000));
+        troubles.push((lost, Trouble::Pause { replica: 1, lasting: Duration::from_secs(rng.u64(5..60)) }));
+    }
     troubles.sort_by_key(|(at, _)| *at);
     troubles
 }
@@ -256,10 +262,11 @@ async fn pod(world: &World, member: usize, event: PodEvent) {
     }
 }
 
-/// Somebody writes the baseline into a member's file.
+/// Somebody writes the baseline into an optimized member's file.
 fn take_back(world: &World, member: usize) {
-    let members = world.fleet.members();
-    let Some(member) = members.get(member) else { return };
+    let optimized: Vec<String> =
+        world.fleet.members().into_iter().filter(|member| world.members.is_optimized(member)).collect();
+    let Some(member) = optimized.get(member % optimized.len().max(1)) else { return };
     let own = Key::of::<k8s_openapi::api::core::v1::ConfigMap>(NAMESPACE, &format!("{member}-config"));
     let rendered = Key::of::<k8s_openapi::api::core::v1::ConfigMap>(NAMESPACE, CONFIG_MAP);
     let (map, file, text) = if world.server.object(&own).is_some() {
