@@ -2,13 +2,18 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help test demo bench cluster cluster-down shell crds
+SEEDS ?= 1000
+
+.PHONY: help test sim demo bench cluster cluster-down shell crds
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 test: ## All tests: unit, simulation, control plane, and end to end on a real cluster
 	@e2e/test
+
+sim: ## Play SEEDS=1000 stories out of seeds against the laws, from BASE=1; SEED=... tells one of them
+	@SEEDS=$(SEEDS) cargo run --quiet --locked --profile sim --package operator --example sim
 
 demo: ## A good and a bad rollout on a real cluster with live traffic
 	@e2e/demo

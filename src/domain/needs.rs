@@ -114,7 +114,10 @@ pub fn needs(rollout: &OptimizationRollout, seen: &Observation) -> Option<Sampli
     };
     let metrics = rollout.spec.metrics.as_ref();
     let source = metrics.map(|metrics| source(&pass, &metrics.source));
-    let names = |cohort| pass.roster.in_cohort(cohort).map(|standing| standing.member.name.clone()).collect();
+    let names = |cohort| {
+        let members = pass.roster.in_cohort(cohort).filter(|standing| !standing.overridden);
+        members.map(|standing| standing.member.name.clone()).collect()
+    };
     Some(Sampling {
         run: run.id.clone(),
         bake,
@@ -145,13 +148,15 @@ fn source(pass: &Pass<'_>, source: &metrics::Source) -> Source {
     }
 }
 
-/// Members that go back are asked as well: they have to acknowledge it.
+/// Members that go back are asked as well: they have to acknowledge it. One that is overridden is not: it is evidence
+/// neither for the optimization nor for the baseline.
 fn targets(pass: &Pass<'_>, source: &Source) -> Vec<Target> {
     let (mut optimized, mut others) = (0, 0);
     let is_foreign = foreign::detect(pass);
     let mut targets = Vec::new();
     for standing in &pass.roster.standings {
         let count = match standing.cohort() {
+            _ if standing.overridden => continue,
             Some(Cohort::Optimized | Cohort::Returning) => &mut optimized,
             Some(Cohort::Baseline | Cohort::Holdout) => &mut others,
             None if standing.is_stray() => &mut optimized,

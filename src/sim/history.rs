@@ -102,12 +102,12 @@ impl Entry {
     }
 
     /// The object that it changed: its key, before and after.
-    pub fn change(&self) -> Option<(&Key, Option<&Value>, Option<&Value>)> {
+    pub fn change(&self) -> Option<(&Key, Option<&Arc<Value>>, Option<&Arc<Value>>)> {
         match self {
             Self::Write(write) if write.is_accepted() => {
-                Some((&write.key, write.before.as_deref(), write.after.as_deref()))
+                Some((&write.key, write.before.as_ref(), write.after.as_ref()))
             }
-            Self::Change { key, before, after, .. } => Some((key, before.as_deref(), after.as_deref())),
+            Self::Change { key, before, after, .. } => Some((key, before.as_ref(), after.as_ref())),
             _ => None,
         }
     }

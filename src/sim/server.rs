@@ -192,16 +192,18 @@ impl ApiServer {
     /// object.
     pub fn trace(&self) -> Vec<String> {
         let line = |entry: &Entry| {
-            let after = entry.change().and_then(|(_, _, after)| after).map(Value::to_string).unwrap_or_default();
+            let after =
+                entry.change().and_then(|(_, _, after)| after).map(|after| after.to_string()).unwrap_or_default();
             format!("{} #{:016x}", entry.line(self.shared.start), stable_hash(&[&after]))
         };
         self.state().history.iter().map(line).collect()
     }
 
-    /// The last entries of the history, one line each. Leases, events and members that were asked are left out.
-    pub fn story(&self, last: usize) -> String {
+    /// The last entries of the history up to this instant, one line each. Leases, events and members that were asked are left out.
+    pub fn story(&self, last: usize, until: Instant) -> String {
         let state = self.state();
         let is_told = |entry: &&Entry| match entry {
+            _ if entry.at() > until => false,
             Entry::Write(write) => !matches!(write.key.plural.as_str(), "leases" | "events"),
             Entry::Change { key, .. } => key.plural != "endpointslices",
             Entry::Scrape { .. } => false,

@@ -1,6 +1,7 @@
 //! What the history says at one point of it, in the terms of the laws.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api::fleet::{Config, Delivery};
 use api::names::{MEMBERS_KEY, RECORD_ANNOTATION, RETREAT_ANNOTATION, SETTLED_ANNOTATION};
@@ -67,7 +68,7 @@ pub(super) struct Run {
 /// Everything that is there.
 pub(super) struct View {
     account: String,
-    objects: BTreeMap<Key, Value>,
+    objects: BTreeMap<Key, Arc<Value>>,
     rollouts: BTreeMap<Key, OptimizationRollout>,
     maps: BTreeMap<Key, Map>,
     runs: BTreeMap<String, Run>,
@@ -116,13 +117,13 @@ impl View {
     }
 
     pub(super) fn object(&self, key: &Key) -> Option<&Value> {
-        self.objects.get(key)
+        self.objects.get(key).map(Arc::as_ref)
     }
 
     /// The Lease of this name.
     pub(super) fn lease(&self, name: &str) -> Option<&Value> {
         let mut leases = self.objects.iter().filter(|(key, _)| key.plural == "leases" && key.name == name);
-        leases.next().map(|(_, lease)| lease)
+        leases.next().map(|(_, lease)| lease.as_ref())
     }
 
     /// Objects of a kind in a namespace.
@@ -131,7 +132,8 @@ impl View {
         plural: &'v str,
         namespace: &'v str,
     ) -> impl Iterator<Item = (&'v Key, &'v Value)> {
-        self.objects.iter().filter(move |(key, _)| key.plural == plural && key.namespace == namespace)
+        let is_one = move |key: &Key| key.plural == plural && key.namespace == namespace;
+        self.objects.iter().filter(move |(key, _)| is_one(key)).map(|(key, object)| (key, object.as_ref()))
     }
 
     pub(super) fn rollout(&self, key: &Key) -> Option<&OptimizationRollout> {
@@ -188,7 +190,7 @@ impl View {
         match key.plural.as_str() {
             "optimizationrollouts" => {
                 let before = self.rollouts.get(key).cloned();
-                self.apply_rollout(key, after, entry);
+                self.apply_rollout(key, after.map(Arc::as_ref), entry);
                 let after = self.rollouts.get(key).cloned().filter(|_| ours);
                 self.status = before.zip(after).filter(|(before, after)| before.status != after.status);
             }
@@ -200,7 +202,7 @@ impl View {
                 let after = self.maps.get(key).cloned().filter(|_| ours);
                 self.map = after.map(|after| (before.unwrap_or_default(), after));
             }
-            "pods" => self.apply_pod(key, before.is_none(), after, entry.at()),
+            "pods" => self.apply_pod(key, before.is_none(), after.map(Arc::as_ref), entry.at()),
             _ => {}
         }
     }

@@ -240,6 +240,25 @@ async fn time_while_members_are_overridden_is_no_part_of_a_bake() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_overridden_member_is_no_evidence_for_a_stage() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until("half", |world| world.optimized() == 4).await;
+    world.until_reason("pooling", "Baking").await;
+    let mut optimized: Vec<String> =
+        world.fleet.members().into_iter().filter(|member| world.members.is_optimized(member)).collect();
+    let file = format!("{}.toml", optimized.remove(0));
+    world.server.edit(&Key::of::<ConfigMap>(NAMESPACE, CONFIG_MAP), |map| {
+        map["data"][&file] = json!("network.pool.enabled = false\n");
+    });
+    world.members.silence(move |member| optimized.iter().any(|silent| silent == member));
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(world.status("pooling").stage.unwrap().index, 1, "nobody who runs the values has answered");
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bake_that_is_edited_between_two_looks_lasts_its_time() {
     let world = World::new();
     let _replica = world.start("replica-1");

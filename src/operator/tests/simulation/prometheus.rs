@@ -120,7 +120,7 @@ fn by_prometheus(deadline: &str) -> Value {
 async fn a_good_rollout_settles_by_samples_that_come_every_fifteen_seconds() {
     let world = World::new();
     world.apply(&connection());
-    let replica = world.start("a");
+    let replica = world.start("replica-1");
     world.apply(&by_prometheus("5m"));
     world.until_reason("pooling", "Settled").await;
     assert_eq!(world.optimized(), 10);
@@ -133,7 +133,7 @@ async fn a_bad_rollout_is_taken_back_by_samples_that_come_every_fifteen_seconds(
     let world = World::new();
     world.apply(&connection());
     world.members.harm_above(2);
-    let replica = world.start("a");
+    let replica = world.start("replica-1");
     world.apply(&by_prometheus("5m"));
     world.until("taken back", |world| world.history("pooling").contains(&"Restored".to_owned())).await;
     assert_eq!(world.optimized(), 0);
@@ -146,7 +146,7 @@ async fn a_prometheus_that_stops_or_stops_scraping_holds_the_run_and_then_takes_
     for stops in [true, false] {
         let world = World::new();
         world.apply(&connection());
-        let replica = world.start("a");
+        let replica = world.start("replica-1");
         world.apply(&by_prometheus("3m"));
         world.until_reason("pooling", "Baking").await;
         if stops {
@@ -166,7 +166,7 @@ async fn a_prometheus_that_stops_or_stops_scraping_holds_the_run_and_then_takes_
 async fn a_connection_that_comes_back_lets_the_run_go_on() {
     let world = World::new();
     world.apply(&connection());
-    let replica = world.start("a");
+    let replica = world.start("replica-1");
     world.apply(&by_prometheus("10m"));
     world.until_reason("pooling", "Baking").await;
     let connections: kube::Api<api::Connection> = kube::Api::all(world.server.client_as("person"));
@@ -185,7 +185,7 @@ async fn a_connection_that_comes_back_lets_the_run_go_on() {
 #[tokio::test(start_paused = true)]
 async fn a_rollout_waits_for_a_connection_that_it_may_use_and_touches_nothing() {
     let world = World::new();
-    let replica = world.start("a");
+    let replica = world.start("replica-1");
     world.apply(&by_prometheus("5m"));
     world.until_reason("pooling", "ConnectionMissing").await;
     let mut foreign = connection();
@@ -204,7 +204,7 @@ async fn a_rollout_waits_for_a_connection_that_it_may_use_and_touches_nothing() 
 async fn a_silence_that_would_be_over_between_two_good_samples_is_refused() {
     let world = World::new();
     world.apply(&connection());
-    let replica = world.start("a");
+    let replica = world.start("replica-1");
     world.apply(&by_prometheus("30s"));
     world.until_reason("pooling", "InvalidSpec").await;
     assert_eq!(world.optimized(), 0);

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         (Some(seed), _) => narrate(seed),
         (None, seeds) => {
             let base = number("BASE").unwrap_or(1);
-            let tally = stories::tally(base..base + seeds.unwrap_or(1000));
+            let tally = stories::tally(base..base + seeds.unwrap_or(1000), number("TRACED").is_some());
             println!("{tally}");
             if tally.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
@@ -25,8 +25,8 @@ fn main() -> ExitCode {
 /// Tells one story from its beginning to its end.
 fn narrate(seed: u64) -> ExitCode {
     println!("{:#?}", stories::script::Script::new(seed));
-    let outcome = stories::play(seed);
-    println!("{}", outcome.trace.join("\n"));
+    let outcome = stories::play::play(seed);
+    println!("{}", outcome.server.trace().join("\n"));
     match outcome.broken {
         None => ExitCode::SUCCESS,
         Some((broken, _)) => {

@@ -1,11 +1,10 @@
 //! Stories out of a seed: a rollout, a fleet, and what goes wrong. The laws are checked after every entry.
 
-mod play;
+pub mod play;
 pub mod script;
 mod tally;
 mod trouble;
 
-pub use play::play;
 pub use tally::tally;
 
 #[cfg(test)]

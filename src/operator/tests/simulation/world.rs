@@ -223,7 +223,7 @@ impl World {
     /// With the law, its sentence, and the last entries of the history.
     fn obeys(&self) {
         if let Some(broken) = self.laws.violations().first() {
-            let story = self.server.story(20);
+            let story = self.server.story(20, broken.at);
             panic!("{} is broken: {}.\n{}\n{story}", broken.law, broken.sentence, broken.what);
         }
     }

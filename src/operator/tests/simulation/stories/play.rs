@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sim::{
-    Entry,
+    ApiServer, Entry,
     laws::{Account, Violation},
 };
 use tokio::{
@@ -29,8 +29,8 @@ pub struct Outcome {
     pub accounts: Vec<Account>,
     /// Accepted writes of the operator.
     pub writes: u64,
-    /// Everything that happened, one line each.
-    pub trace: Vec<String>,
+    /// The server, which knows all that happened.
+    pub server: ApiServer,
 }
 
 /// Plays the story of a seed.
@@ -76,6 +76,10 @@ async fn come_to_rest(world: &World) {
 }
 
 fn outcome(world: &World) -> Outcome {
-    let broken = world.laws.violations().into_iter().next().map(|broken| (broken, world.server.story(TOLD)));
-    Outcome { broken, accounts: world.laws.accounts(), writes: world.laws.writes(), trace: world.server.trace() }
+    let broken = world.laws.violations().into_iter().next();
+    let broken = broken.map(|broken| {
+        let story = world.server.story(TOLD, broken.at);
+        (broken, story)
+    });
+    Outcome { broken, accounts: world.laws.accounts(), writes: world.laws.writes(), server: world.server.clone() }
 }
