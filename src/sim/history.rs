@@ -14,6 +14,9 @@ const FIELDS: usize = 6;
 /// Characters of a value that one line tells.
 const LONGEST: usize = 100;
 
+/// An object before or after a change; none where it is not there.
+pub type Version<'e> = Option<&'e Arc<Value>>;
+
 /// One write that reached the server, refused or not.
 #[derive(Clone, Debug)]
 pub struct Write {
@@ -102,7 +105,7 @@ impl Entry {
     }
 
     /// The object that it changed: its key, before and after.
-    pub fn change(&self) -> Option<(&Key, Option<&Arc<Value>>, Option<&Arc<Value>>)> {
+    pub fn change(&self) -> Option<(&Key, Version<'_>, Version<'_>)> {
         match self {
             Self::Write(write) if write.is_accepted() => {
                 Some((&write.key, write.before.as_ref(), write.after.as_ref()))

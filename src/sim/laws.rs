@@ -100,10 +100,10 @@ impl Laws {
     /// All laws, over the writes of users whose names begin with `account`.
     pub fn new(account: &str) -> Self {
         let laws: Vec<Box<dyn Law>> = vec![
-            Box::new(blast_radius::BlastRadius::default()),
+            Box::new(blast_radius::BlastRadius),
             Box::new(cohorts::MonotoneCohorts),
             Box::new(clocks::ClockOrder),
-            Box::new(route::SafeRoute::default()),
+            Box::new(route::SafeRoute),
             Box::new(silence::Silence::default()),
             Box::new(cohorts::NoFlapping::default()),
             Box::new(aborted::AbortedStaysAborted::default()),

@@ -27,7 +27,7 @@ mod write;
 pub use clock::Clock;
 pub use fault::Fault;
 pub use fleet::{Fleet, FleetSpec};
-pub use history::{Entry, Write};
+pub use history::{Entry, Version, Write};
 pub use kind::Key;
 pub use request::{RequestInfo, Subresource, Verb};
 pub use server::ApiServer;

@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     changed: watch::Sender<()>,
 }
 
+type Watcher = Box<dyn FnMut(&Entry) + Send>;
+
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) latency: Duration,
@@ -48,7 +50,7 @@ pub(crate) struct State {
     pub(crate) disconnects: u64,
     /// Everything that happened so far.
     history: Vec<Entry>,
-    watchers: Vec<Box<dyn FnMut(&Entry) + Send>>,
+    watchers: Vec<Watcher>,
     pub(crate) unsupported: Vec<String>,
     /// Users by token.
     pub(crate) tokens: BTreeMap<String, String>,

@@ -10,7 +10,6 @@ use super::{Found, Law};
 use crate::history::Entry;
 use crate::kind::Key;
 
-#[derive(Default)]
 pub(super) struct BlastRadius;
 
 impl Law for BlastRadius {

@@ -36,9 +36,7 @@ impl Law for Independence {
                 self.due.remove(key);
             }
             Entry::Write(write) if write.body.to_string().contains(RETREAT_ANNOTATION) => {
-                if self.due.remove(&write.key).is_some() {
-                    found.premises += 1;
-                }
+                found.premises += u64::from(self.due.remove(&write.key).is_some());
             }
             _ => {}
         }

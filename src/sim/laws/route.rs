@@ -16,7 +16,6 @@ use crate::object::{labels, texts};
 /// How long it may take to learn that a pod is not ready any more.
 const NEWS: Duration = Duration::from_secs(3);
 
-#[derive(Default)]
 pub(super) struct SafeRoute;
 
 impl Law for SafeRoute {

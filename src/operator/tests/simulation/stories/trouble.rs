@@ -1,11 +1,15 @@
 //! What can go wrong, or be done by others, while a rollout runs.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+    time::Duration,
+};
 
 use fastrand::Rng;
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
 use sim::{Fault, Key, RequestInfo};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::script::NAME;
 use crate::world::{CONFIG_MAP, NAMESPACE, OWN_FILE, Replica, World, key};
@@ -176,23 +180,22 @@ impl Trouble {
             Self::Harm { share, from } => world.members.harm_by(share, from),
             Self::AtWrite { replica, after, fault } => {
                 let Some(name) = replicas.name(replica) else { return };
-                let left = std::sync::atomic::AtomicUsize::new(after);
+                let left = AtomicUsize::new(after);
                 world.server.on_request(move |request: &RequestInfo| {
-                    use std::sync::atomic::Ordering::SeqCst;
                     let counts = request.user == name && request.verb.writes() && request.key.plural != "leases";
                     let is_it = counts && left.fetch_update(SeqCst, SeqCst, |left| Some(left.wrapping_sub(1))) == Ok(0);
                     if is_it { fault.clone() } else { Fault::None }
                 });
             }
             Self::Writes { plural, one_in, fault, lasting } => {
-                let until = tokio::time::Instant::now() + lasting;
-                let count = std::sync::atomic::AtomicU64::new(0);
+                let until = Instant::now() + lasting;
+                let count = AtomicU64::new(0);
                 world.server.on_request(move |request: &RequestInfo| {
                     let meets = request.user.starts_with("replica-")
                         && request.verb.writes()
                         && request.key.plural == plural
-                        && tokio::time::Instant::now() < until;
-                    let is_one = meets && count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) % one_in == 0;
+                        && Instant::now() < until;
+                    let is_one = meets && count.fetch_add(1, SeqCst).is_multiple_of(one_in);
                     if is_one { fault.clone() } else { Fault::None }
                 });
             }
@@ -267,8 +270,8 @@ fn take_back(world: &World, member: usize) {
     let optimized: Vec<String> =
         world.fleet.members().into_iter().filter(|member| world.members.is_optimized(member)).collect();
     let Some(member) = optimized.get(member % optimized.len().max(1)) else { return };
-    let own = Key::of::<k8s_openapi::api::core::v1::ConfigMap>(NAMESPACE, &format!("{member}-config"));
-    let rendered = Key::of::<k8s_openapi::api::core::v1::ConfigMap>(NAMESPACE, CONFIG_MAP);
+    let own = Key::of::<ConfigMap>(NAMESPACE, &format!("{member}-config"));
+    let rendered = Key::of::<ConfigMap>(NAMESPACE, CONFIG_MAP);
     let (map, file, text) = if world.server.object(&own).is_some() {
         (own, "node.toml".to_owned(), OWN_FILE)
     } else {
