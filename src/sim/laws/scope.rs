@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use api::OptimizationRollout;
 use api::fleet::{Config, Delivery};
-use api::names::{FINALIZER, GROUP, LEASE, MEMBER_ANNOTATION, MEMBERS_KEY};
+use api::names::{BASE_KEY, FINALIZER, GROUP, LEASE, MEMBER_ANNOTATION, MEMBERS_KEY, SETTLED_ANNOTATION};
+use domain::settings::Values;
 use domain::{delivery, format, rendering};
 use serde_json::Value;
 
@@ -40,7 +41,7 @@ fn broken(write: &Write, view: &View) -> Option<String> {
                 (is_its && key.namespace == write.key.namespace).then_some(rendered)
             });
             let Some(rendered) = created else { return Some("a ConfigMap that no rollout names".to_owned()) };
-            let is_ours = |file: &String| file == MEMBERS_KEY || delivery::member_of(&rendered.key, file).is_some();
+            let is_ours = |file: &String| is_record(file) || delivery::member_of(&rendered.key, file).is_some();
             texts(after, "/data").into_keys().find(|file| !is_ours(file)).map(|file| format!("the key {file}"))
         }
         ("pods", Verb::Patch, Some(before), Some(after)) => foreign(before, after, &[]),
@@ -109,6 +110,12 @@ fn foreign_data(write: &Write, view: &View, before: &Value, after: &Value) -> Op
         (key.namespace == write.key.namespace).then_some(rollout)
     };
     let rollouts: Vec<&OptimizationRollout> = view.rollouts().filter_map(of_namespace).collect();
+    // What a rollout has settled is its own after it has left the list, too.
+    let settled = settled(before).into_keys().chain(settled(after).into_keys()).collect::<Vec<_>>();
+    let declared = |rollout: &OptimizationRollout| -> Vec<String> {
+        let config = &rollout.spec.fleet.config;
+        switched(rollout).into_keys().chain(config.revision_path.clone()).chain(settled.clone()).collect()
+    };
     let opted_in = texts(before, "/metadata/annotations").contains_key(MEMBER_ANNOTATION);
     for file in changed {
         let allowed = rollouts.iter().any(|rollout| {
@@ -116,13 +123,14 @@ fn foreign_data(write: &Write, view: &View, before: &Value, after: &Value) -> Op
             match &config.delivery {
                 Delivery::Rendered(rendered) => {
                     rendering::shard_index(rendered, &write.key.name).is_some()
-                        && (file == MEMBERS_KEY || delivery::member_of(&rendered.key, file).is_some())
+                        && (is_record(file) || delivery::member_of(&rendered.key, file).is_some())
                 }
                 Delivery::Patched(patched) => {
                     opted_in
                         && *file == patched.key
                         && delivery::member_of(&patched.name, &write.key.name).is_some()
-                        && others(config, rollout, &old, file) == others(config, rollout, &new, file)
+                        && others(config, &declared(rollout), &old, file)
+                            == others(config, &declared(rollout), &new, file)
                 }
             }
         });
@@ -133,11 +141,21 @@ fn foreign_data(write: &Write, view: &View, before: &Value, after: &Value) -> Op
     None
 }
 
+/// Keys of a rendered ConfigMap that are no member's.
+fn is_record(file: &String) -> bool {
+    [MEMBERS_KEY, BASE_KEY].contains(&file.as_str())
+}
+
+/// The settled values of a ConfigMap.
+fn settled(map: &Value) -> Values {
+    let text = texts(map, "/metadata/annotations").remove(SETTLED_ANNOTATION);
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
 /// A file without the declared settings, and without what is left empty by their absence.
-fn others(config: &Config, rollout: &OptimizationRollout, files: &BTreeMap<String, String>, file: &str) -> Vec<String> {
+fn others(config: &Config, declared: &[String], files: &BTreeMap<String, String>, file: &str) -> Vec<String> {
     let text = files.get(file).map(String::as_str).unwrap_or_default();
-    let paths = switched(rollout).into_keys().chain(config.revision_path.clone());
-    let removed = format::edit(config.format, text, &paths.map(|path| (path, None)).collect());
+    let removed = format::edit(config.format, text, &declared.iter().map(|path| (path.clone(), None)).collect());
     let rest = removed.unwrap_or_else(|_| text.to_owned());
     let lines = rest.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('['));
     lines.map(str::to_owned).collect()

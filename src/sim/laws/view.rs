@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::fleet::{Config, Delivery};
-use api::names::{MEMBERS_KEY, RECORD_ANNOTATION, RETREAT_ANNOTATION, SETTLED_ANNOTATION};
+use api::names::{BASE_KEY, MEMBERS_KEY, RECORD_ANNOTATION, RETREAT_ANNOTATION, SETTLED_ANNOTATION};
 use api::{OptimizationRollout, Scalar};
 use domain::record::{Cohort, Record};
 use domain::settings::{Values, optimized_values};
@@ -29,6 +29,7 @@ impl Map {
     pub(super) fn read(object: &Value) -> Self {
         let mut files = texts(object, "/data");
         let annotations = texts(object, "/metadata/annotations");
+        files.remove(BASE_KEY);
         let record = files.remove(MEMBERS_KEY).or_else(|| annotations.get(RECORD_ANNOTATION).cloned());
         let settled = annotations.get(SETTLED_ANNOTATION).and_then(|text| serde_json::from_str(text).ok());
         Self {

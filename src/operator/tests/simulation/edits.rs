@@ -215,7 +215,7 @@ async fn members_without_a_pod_count_as_optimized_and_go_back_too() {
 
 #[tokio::test(start_paused = true)]
 async fn members_that_read_at_start_alone_are_restarted_to_go_back() {
-    let world = World::rendered(true);
+    let world = World::of(sim::FleetSpec::default(), true);
     let _replica = world.start("replica-1");
     let mut rollout = slow(rollout("pooling"));
     rollout["spec"]["fleet"]["config"]["reload"] = json!("RestartPod");
