@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use crate::fixture::{NAMESPACE, code, labelled};
 use crate::{ApiServer, Fault, Key, Verb};
 
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_secs(60);
 
 fn api(server: &ApiServer, user: &str) -> Api<ConfigMap> {
     Api::namespaced(server.client_as(user), NAMESPACE)

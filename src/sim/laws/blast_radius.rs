@@ -35,7 +35,9 @@ impl Law for BlastRadius {
             && stage.quota > 0
         {
             let largest = view.run(&run.id).map_or(0, |run| i32::try_from(run.largest).unwrap_or(i32::MAX));
-            let percent = after.spec.stages.get(usize::try_from(stage.index).unwrap_or(0)).map_or(0, |s| s.percent);
+            // The list may have become shorter since the last stage.
+            let declared = after.spec.stages.get(usize::try_from(stage.index).unwrap_or(0));
+            let percent = declared.map_or(stage.percent, |declared| declared.percent);
             let allowed = ((largest - run.holdout).max(0) * percent / 100).max(1);
             let excess = stage.quota > allowed;
             found.stake(excess.then(|| {
@@ -63,7 +65,9 @@ fn excess(view: &View, before: &Map, after: &Map, added: &[String]) -> Option<St
     if !settling && all > usize::try_from(*quota).unwrap_or(0) {
         return Some(format!("{all} members are optimized where {quota} may be; {added:?} came last"));
     }
-    let rendered = matches!(view.rollout_of(id)?.spec.fleet.config.delivery, Delivery::Rendered(_));
+    let rollout = view.rollout_of(id)?;
+    let edited = rollout.status.as_ref().and_then(|status| status.stage.as_ref()).is_some_and(|stage| stage.edited);
+    let rendered = matches!(rollout.spec.fleet.config.delivery, Delivery::Rendered(_)) && !edited;
     let stamped = before.record.run == *id && before.record.stage >= after.record.stage;
     (rendered && stamped).then(|| format!("{added:?} came into stage {} after it was stamped", after.record.stage))
 }

@@ -52,6 +52,11 @@ impl Law for ClockOrder {
     }
 }
 
+/// Whether a stage is what an edit of the list made of the one before.
+pub(super) fn is_edit(stage: &Option<api::status::StageStatus>) -> bool {
+    stage.as_ref().is_some_and(|stage| stage.edited)
+}
+
 /// When the current stages and watches began.
 #[derive(Default)]
 pub(super) struct Bakes {
@@ -72,7 +77,7 @@ impl Law for Bakes {
         let fact = |fact: fn(&api::status::Run) -> bool| fact(&run) && !old_run.as_ref().is_some_and(fact);
         let index = |stage: &Option<api::status::StageStatus>| stage.as_ref().map_or(-1, |stage| stage.index);
         let succeeds = is_same && fact(|run| run.succeeded_at.is_some());
-        let promoted = is_same && (index(&new.stage) > index(&old.stage) || succeeds);
+        let promoted = is_same && !is_edit(&new.stage) && (index(&new.stage) > index(&old.stage) || succeeds);
         if promoted && after.spec.promote_through.is_none() {
             let stage = usize::try_from(index(&old.stage)).ok().and_then(|index| after.spec.stages.get(index));
             let (bake, began) = (stage.map_or(Duration::ZERO, |stage| stage.bake.get()), self.stages.get(&run.id));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::OptimizationRollout;
 use domain::record::Cohort;
 
 use super::blast_radius::added;
@@ -45,6 +46,8 @@ fn may_become(was: Cohort, is: Option<Cohort>, run: &Run, after: &Map, shrinks: 
         (was, Some(is)) if was == is => true,
         (Optimized, Some(Returning)) => after.mark.as_ref() == Some(&after.record.run) || shrinks,
         (Baseline, Some(Optimized)) | (Returning, Some(Baseline)) => true,
+        // A stage that was edited to fewer members, and then to more.
+        (Returning, Some(Optimized)) => after.mark.as_ref() != Some(&after.record.run),
         (Holdout, Some(Optimized)) => run.settling,
         _ => false,
     }
@@ -69,6 +72,15 @@ impl Law for NoFlapping {
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
+        if let Some((_, before, after)) = view.status_write(entry) {
+            let run = |rollout: &OptimizationRollout| rollout.status.as_ref().and_then(|status| status.run.clone());
+            if let (Some(new), old) = (run(after), run(before))
+                && old.as_ref().map(|old| &old.id) != Some(&new.id)
+            {
+                // The same plan again, after another one: a run of its own, although of the same name.
+                self.switched.retain(|(run, _), _| *run != new.id);
+            }
+        }
         let Some((_, before, after)) = view.map_write(entry) else { return };
         let run = &after.record.run;
         for member in added(before, after) {

@@ -8,6 +8,7 @@ use domain::record::Cohort;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::time::Instant;
 
+use super::clocks::is_edit;
 use super::view::{View, files, says, switched};
 use super::{Found, Law};
 use crate::history::Entry;
@@ -39,7 +40,7 @@ impl Law for Silence {
         let (Some(old_run), Some(run), Some(metrics)) = (old.run, new.run, &after.spec.metrics) else { return };
         let index = |stage: &Option<api::status::StageStatus>| stage.as_ref().map_or(-1, |stage| stage.index);
         let succeeds = run.succeeded_at.is_some() && old_run.succeeded_at.is_none();
-        if old_run.id != run.id || !(index(&new.stage) > index(&old.stage) || succeeds) {
+        if old_run.id != run.id || !(index(&new.stage) > index(&old.stage) || succeeds) || is_edit(&new.stage) {
             return;
         }
         let slack = if matches!(metrics.source, Source::Pods(_)) { SLACK } else { SERVER_SLACK };
@@ -47,6 +48,10 @@ impl Law for Silence {
         let mut fresh = 0;
         let mut broken = None;
         let (config, values) = (&after.spec.fleet.config, switched(after));
+        if values.is_empty() {
+            // A run that only takes values out: its members are those whose files say nothing.
+            return;
+        }
         for (key, map) in view.maps_of(&run.id) {
             let optimized = |member: &str| map.cohort(&run.id, member) == Some(Cohort::Optimized);
             for (member, file) in files(after, key, map.files.keys()) {
