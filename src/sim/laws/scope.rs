@@ -142,8 +142,8 @@ fn foreign_data(write: &Write, view: &View, before: &Value, after: &Value) -> Op
 }
 
 /// Keys of a rendered ConfigMap that are no member's.
-fn is_record(file: &String) -> bool {
-    [MEMBERS_KEY, BASE_KEY].contains(&file.as_str())
+fn is_record(file: &str) -> bool {
+    [MEMBERS_KEY, BASE_KEY].contains(&file)
 }
 
 /// The settled values of a ConfigMap.
