@@ -31,6 +31,8 @@ pub fn due<'p>(pass: &'p Pass<'_>) -> Vec<(&'p Standing<'p>, Cohort)> {
     eligible
         .filter_map(|standing| Some((standing, *cohorts.get(standing.member.name.as_str())?)))
         .filter(|(standing, cohort)| standing.cohort() != Some(*cohort) && (first || *cohort == Cohort::Optimized))
+        // A stamp without its member is a record that was closed: the run is over for it.
+        .filter(|(standing, _)| standing.entry.is_some() || !standing.shard.is_some_and(|shard| pass.has_stamp(shard)))
         .collect()
 }
 
