@@ -29,12 +29,17 @@ fn mark() -> Mark {
     Mark { run: "run".to_owned(), cause: Cause::new(Reason::LimitBreached, "errors", Timestamp::UNIX_EPOCH) }
 }
 
+/// An answer that holds an object of this kind.
+fn object(kind: &str) -> http::Response<Body> {
+    let object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "name"}}).to_string();
+    http::Response::new(Body::from(object.into_bytes()))
+}
+
 /// An API server that takes 50 ms for each write.
 fn slow() -> Client {
     let answer = |_: http::Request<Body>| async move {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}}).to_string();
-        Ok::<_, Infallible>(http::Response::new(Body::from(object.into_bytes())))
+        Ok::<_, Infallible>(object("Pod"))
     };
     Client::new(tower::service_fn(answer), "qudag")
 }
@@ -49,8 +54,7 @@ fn stuck_with_pods() -> Client {
         if request.uri().path().contains("/pods/") {
             std::future::pending::<()>().await;
         }
-        let object = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "qudag"}}).to_string();
-        Ok::<_, Infallible>(http::Response::new(Body::from(object.into_bytes())))
+        Ok::<_, Infallible>(object("Service"))
     };
     Client::new(tower::service_fn(answer), "qudag")
 }
@@ -102,13 +106,14 @@ async fn a_conflict_on_a_service_is_tried_again_before_the_labels_follow() {
             path.contains("/services/") && log.len() == 1
         };
         async move {
-            let (code, object) = if conflicts {
-                (409, json!({"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409, "message": ""}))
-            } else {
-                (200, json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "qudag"}}))
-            };
-            let answer = http::Response::builder().status(code).body(Body::from(object.to_string().into_bytes()));
-            Ok::<_, Infallible>(answer.unwrap())
+            let mut answer = object(kind);
+            if conflicts {
+                let refusal =
+                    json!({"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409, "message": ""});
+                *answer.status_mut() = http::StatusCode::CONFLICT;
+                *answer.body_mut() = Body::from(refusal.to_string().into_bytes());
+            }
+            Ok::<_, Infallible>(answer)
         }
     };
     let writer = Writer::new(Client::new(tower::service_fn(answer), "qudag"));

@@ -169,13 +169,13 @@ impl Writer {
             "spec": {"selector": {COHORT_LABEL: cohort::BASELINE}},
         });
         // The labels follow in a moment: after them kube-proxy would hold this change back for a second.
-        for _ in 1..TRIES {
+        for _ in 0..TRIES {
             match self.merge(&self.services(rollout), "Service", service, patch.clone()).await {
                 Err(WriteError::Conflict(_)) => {}
                 result => return result.map(drop),
             }
         }
-        self.merge(&self.services(rollout), "Service", service, patch).await.map(drop)
+        Err(WriteError::Conflict(format!("Service {service}")))
     }
 
     async fn stop_serving(
