@@ -21,6 +21,7 @@ mod idle;
 mod load;
 mod noise;
 mod plan;
+mod process;
 mod prometheus;
 mod proxy;
 mod replica;

@@ -9,9 +9,13 @@ use std::{
 use api::Connection;
 use kube::{Api, api::DeleteParams, core::ApiResource};
 use serde_json::json;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
-use crate::{bench::Bench, fleet::Fleet};
+use crate::{
+    bench::Bench,
+    fleet::Fleet,
+    process::{self, companion},
+};
 
 /// Name of the Connection.
 pub const CONNECTION: &str = "bench";
@@ -59,15 +63,12 @@ impl Prometheus {
     pub fn run(&self) -> Result<(), String> {
         let failed = |error: std::io::Error| format!("cannot start {}: {error}", self.program);
         let log = std::fs::File::create(self.folder.join("log")).map_err(failed)?;
-        // It ends with us, however we end.
-        let process = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", &self.program])
+        let process = companion(&self.program)
             .arg(format!("--config.file={}", self.folder.join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", self.folder.join("data").display()))
             .arg(format!("--web.listen-address={LISTEN}"))
             .stdout(Stdio::null())
             .stderr(log)
-            .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
@@ -89,11 +90,7 @@ impl Prometheus {
     pub fn signal(&self, signal: &str) -> Result<(), String> {
         let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         let id = process.as_ref().and_then(Child::id).ok_or("Prometheus has ended")?;
-        let sent = std::process::Command::new("kill").args([format!("-{signal}"), id.to_string()]).status();
-        match sent {
-            Ok(status) if status.success() => Ok(()),
-            other => Err(format!("cannot send {signal} to Prometheus: {other:?}")),
-        }
+        process::signal(&id.to_string(), signal)
     }
 }
 

@@ -16,13 +16,9 @@ use axum::{
 };
 use kube::Client;
 use serde_json::json;
-use tokio::{
-    net::TcpListener,
-    process::{Child, Command},
-    task::AbortHandle,
-};
+use tokio::{net::TcpListener, process::Child, task::AbortHandle};
 
-use crate::{bench::Bench, replica};
+use crate::{bench::Bench, process::companion, replica};
 
 /// Bytes of a request that are passed on at most.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -84,15 +80,12 @@ impl Proxied {
         });
         std::fs::write(kubeconfig, text.to_string()).map_err(failed)?;
         let log = std::fs::File::create("target/bench-operator.log").map_err(failed)?;
-        // It ends with us, however we end.
-        let operator = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", &bench.operator])
+        let operator = companion(&bench.operator)
             .env("KUBECONFIG", kubeconfig)
             .args(["--namespaces", namespace, "--pod-namespace", namespace, "--pod-name", "proxied"])
             .args(["--listen", "127.0.0.1:0"])
             .stdout(Stdio::null())
             .stderr(log)
-            .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("cannot start the operator {}: {error}", bench.operator))?;
         Ok(Self { trouble, server: server_task, _operator: operator })

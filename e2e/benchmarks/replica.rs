@@ -9,7 +9,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::{bench::Bench, seen::Seen};
+use crate::{bench::Bench, process::signal, seen::Seen};
 
 /// Namespace of the operator.
 pub const NAMESPACE: &str = "optimization-operator";
@@ -146,11 +146,7 @@ pub fn process(replica: &str) -> Result<PathBuf, String> {
 /// When it cannot be ended.
 pub fn kill(process: &std::path::Path) -> Result<(), String> {
     let id = process.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let killed = std::process::Command::new("kill").args(["-KILL", id]).status();
-    match killed {
-        Ok(status) if status.success() => Ok(()),
-        other => Err(format!("cannot end process {id}: {other:?}")),
-    }
+    signal(id, "KILL")
 }
 
 /// Resident memory of a process in MiB.
