@@ -201,7 +201,8 @@ impl ApiServer {
         self.state().history.iter().map(line).collect()
     }
 
-    /// The last entries of the history up to this instant, one line each. Leases, events and members that were asked are left out.
+    /// The last entries of the history up to this instant, one line each. Leases, events and members that were asked are
+    /// left out.
     pub fn story(&self, last: usize, until: Instant) -> String {
         let state = self.state();
         let is_told = |entry: &&Entry| match entry {

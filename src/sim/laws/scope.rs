@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use api::OptimizationRollout;
 use api::fleet::{Config, Delivery};
-use api::names::{BASE_KEY, FINALIZER, GROUP, LEASE, MEMBER_ANNOTATION, MEMBERS_KEY, SETTLED_ANNOTATION};
-use domain::settings::Values;
+use api::names::{BASE_KEY, FINALIZER, GROUP, LEASE, MEMBER_ANNOTATION, MEMBERS_KEY};
 use domain::{delivery, format, rendering};
 use serde_json::Value;
 
-use super::view::{View, switched};
+use super::view::{Map, View, switched};
 use super::{Found, Law};
 use crate::history::{Entry, Write};
 use crate::object::{copy_field, texts};
@@ -111,7 +110,7 @@ fn foreign_data(write: &Write, view: &View, before: &Value, after: &Value) -> Op
     };
     let rollouts: Vec<&OptimizationRollout> = view.rollouts().filter_map(of_namespace).collect();
     // What a rollout has settled is its own after it has left the list, too.
-    let settled = settled(before).into_keys().chain(settled(after).into_keys()).collect::<Vec<_>>();
+    let settled = [before, after].into_iter().flat_map(|map| Map::read(map).settled.into_keys()).collect::<Vec<_>>();
     let declared = |rollout: &OptimizationRollout| -> Vec<String> {
         let config = &rollout.spec.fleet.config;
         switched(rollout).into_keys().chain(config.revision_path.clone()).chain(settled.clone()).collect()
@@ -144,12 +143,6 @@ fn foreign_data(write: &Write, view: &View, before: &Value, after: &Value) -> Op
 /// Keys of a rendered ConfigMap that are no member's.
 fn is_record(file: &str) -> bool {
     [MEMBERS_KEY, BASE_KEY].contains(&file)
-}
-
-/// The settled values of a ConfigMap.
-fn settled(map: &Value) -> Values {
-    let text = texts(map, "/metadata/annotations").remove(SETTLED_ANNOTATION);
-    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
 /// A file without the declared settings, and without what is left empty by their absence.
