@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sim::{Fault, RequestInfo};
 
 use crate::{
-    retreat::restored,
+    retreat::{restored, taken_back},
     world::{CONFIG_MAP, World, based_rollout, patched_rollout, rollout},
 };
 
@@ -65,18 +65,18 @@ async fn released(world: &World) {
 }
 
 async fn bad_run(at: Option<usize>, fault: Fault) -> (Value, usize) {
-    taken_back(World::new(), rollout("pooling"), at, fault).await
+    bad_run_in(World::new(), rollout("pooling"), at, fault).await
 }
 
 async fn bad_patched_run(at: Option<usize>, fault: Fault) -> (Value, usize) {
-    taken_back(World::patched(5), patched_rollout("pooling"), at, fault).await
+    bad_run_in(World::patched(5), patched_rollout("pooling"), at, fault).await
 }
 
 async fn bad_based_run(at: Option<usize>, fault: Fault) -> (Value, usize) {
-    taken_back(World::based(), based_rollout("pooling"), at, fault).await
+    bad_run_in(World::based(), based_rollout("pooling"), at, fault).await
 }
 
-async fn taken_back(world: World, rollout: Value, at: Option<usize>, fault: Fault) -> (Value, usize) {
+async fn bad_run_in(world: World, rollout: Value, at: Option<usize>, fault: Fault) -> (Value, usize) {
     let writes = crash_at(&world, at, fault);
     let _first = world.start("replica-1");
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -162,8 +162,7 @@ async fn bad_release(at: Option<usize>, fault: Fault) -> (Value, usize) {
     let writes = crash_at(&world, at, fault);
     world.members.fail_by_count(0.5, |optimized, all| !optimized && all <= 2);
     world.edit("pooling", |spec| spec["optimizations"] = json!([]));
-    let back = |world: &World| world.status("pooling").retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
-    world.until("taken back", back).await;
+    taken_back(&world, "pooling").await;
     released(&world).await;
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     assert_eq!(world.optimized(), 4);

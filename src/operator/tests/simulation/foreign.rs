@@ -7,7 +7,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use sim::Key;
 
-use crate::world::{CONFIG_MAP, NAMESPACE, OWN_FILE, Replica, World, patched_rollout, rollout};
+use crate::{
+    retreat::taken_back,
+    world::{CONFIG_MAP, NAMESPACE, OWN_FILE, Replica, World, patched_rollout, rollout},
+};
 
 /// A canary that bakes for long, and a member that is not in it.
 async fn canary(patched: bool, edit: impl FnOnce(&mut Value)) -> (World, Replica, String) {
@@ -126,10 +129,7 @@ async fn an_abort_is_not_held_up_and_leaves_the_file_to_whoever_wrote_it(#[case]
     give_optimized(&world, &other);
     world.until("held", |world| !stalled(world).is_empty()).await;
     world.edit("pooling", |spec| spec["abort"] = json!({"reason": "ticket 42"}));
-    world
-        .until("back", |world| world.status("pooling").retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some()))
-        .await;
-    world.until("no traces", |world| world.displaced().is_empty()).await;
+    taken_back(&world, "pooling").await;
     assert!(file(&world, &other).contains("true"));
     world.check();
     world.check_quiet().await;

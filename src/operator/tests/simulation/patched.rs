@@ -19,17 +19,17 @@ async fn half_optimized() -> (World, Replica) {
 }
 
 /// The file in a member's ConfigMap.
-fn file(world: &World, member: &str) -> String {
+pub fn file(world: &World, member: &str) -> String {
     let map = world.object::<ConfigMap>(&format!("{member}-config")).unwrap();
     map["data"]["node.toml"].as_str().unwrap().to_owned()
 }
 
-fn annotations(world: &World, member: &str) -> Vec<String> {
+pub fn annotations(world: &World, member: &str) -> Vec<String> {
     let map = world.object::<ConfigMap>(&format!("{member}-config")).unwrap();
     map["metadata"]["annotations"].as_object().unwrap().keys().cloned().collect()
 }
 
-fn edit_file(world: &World, member: &str, edit: impl Fn(&str) -> String) {
+pub fn edit_file(world: &World, member: &str, edit: impl Fn(&str) -> String) {
     let key = sim::Key::of::<ConfigMap>(NAMESPACE, &format!("{member}-config"));
     world.server.edit(&key, |map| {
         let text = edit(map["data"]["node.toml"].as_str().unwrap());
@@ -37,7 +37,7 @@ fn edit_file(world: &World, member: &str, edit: impl Fn(&str) -> String) {
     });
 }
 
-fn optimized_file() -> String {
+pub fn optimized_file() -> String {
     OWN_FILE.replace("enabled = false", "enabled = true").replace("max = 20", "max = 100")
 }
 

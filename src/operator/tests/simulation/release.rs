@@ -3,7 +3,11 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
 
-use crate::world::{CONFIG_MAP, OWN_FILE, Replica, World, own_config_map, patched_rollout, rollout};
+use crate::{
+    patched::{annotations, edit_file, file, optimized_file},
+    retreat::taken_back,
+    world::{CONFIG_MAP, OWN_FILE, Replica, World, own_config_map, patched_rollout, rollout},
+};
 
 /// A fleet on which the rollout has settled.
 async fn settled(world: World, rollout: &Value) -> (World, Replica) {
@@ -31,10 +35,9 @@ fn harm_without(world: &World) {
     world.members.fail_by_count(0.5, move |optimized, many| !optimized && many <= most);
 }
 
-async fn taken_back(world: &World) {
-    let back = |world: &World| world.status("pooling").retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
-    world.until("taken back", back).await;
-    world.until("no traces of the retreat", |world| world.displaced().is_empty()).await;
+/// Waits until the run that took them out is taken back, and its records are closed.
+async fn back_in(world: &World) {
+    taken_back(world, "pooling").await;
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
 }
 
@@ -43,17 +46,7 @@ fn map(world: &World, name: &str) -> Value {
 }
 
 fn files(world: &World) -> Vec<String> {
-    let members = world.fleet.members();
-    let own = members.iter().map(|member| map(world, &format!("{member}-config"))["data"]["node.toml"].clone());
-    own.map(|file| file.as_str().unwrap().to_owned()).collect()
-}
-
-fn annotations(world: &World, name: &str) -> Vec<String> {
-    map(world, name)["metadata"]["annotations"].as_object().unwrap().keys().cloned().collect()
-}
-
-fn optimized_file() -> String {
-    OWN_FILE.replace("enabled = false", "enabled = true").replace("max = 20", "max = 100")
+    world.fleet.members().iter().map(|member| file(world, member)).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +76,7 @@ async fn a_fleet_that_suffers_without_it_gets_it_back() {
     let before = map(&world, CONFIG_MAP)["metadata"]["annotations"]["optimization.qudag.io/settled"].clone();
     harm_without(&world);
     release(&world);
-    taken_back(&world).await;
+    back_in(&world).await;
     assert_eq!(world.optimized(), 10);
     assert_eq!(world.reason("pooling"), "Catastrophe");
     assert_eq!(map(&world, CONFIG_MAP)["metadata"]["annotations"]["optimization.qudag.io/settled"], before);
@@ -104,7 +97,7 @@ async fn a_members_own_file_says_again_what_it_said_before_the_first_run() {
     assert!(files(&world).iter().all(|file| file == OWN_FILE), "{:#?}", files(&world));
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     for member in world.fleet.members() {
-        assert_eq!(annotations(&world, &format!("{member}-config")), ["optimization.qudag.io/member"]);
+        assert_eq!(annotations(&world, &member), ["optimization.qudag.io/member"]);
     }
     world.check();
     world.check_quiet().await;
@@ -115,7 +108,7 @@ async fn a_members_own_file_keeps_it_to_the_byte_when_the_fleet_suffers_without(
     let (world, _replica) = settled(World::patched(10), &patched_rollout("pooling")).await;
     harm_without(&world);
     release(&world);
-    taken_back(&world).await;
+    back_in(&world).await;
     assert!(files(&world).iter().all(|file| *file == optimized_file()), "{:#?}", files(&world));
     world.members.harm_above(100);
     world.edit("pooling", |spec| spec["attempt"] = json!(2));
@@ -198,8 +191,7 @@ async fn a_member_that_is_away_follows_when_it_comes_back() {
 #[tokio::test(start_paused = true)]
 async fn what_an_owner_has_changed_since_it_was_settled_stays() {
     let (world, _replica) = settled(World::patched(5), &patched_rollout("pooling")).await;
-    let key = sim::Key::of::<ConfigMap>(crate::world::NAMESPACE, "qudag-node-2-config");
-    world.server.edit(&key, |map| map["data"]["node.toml"] = json!(optimized_file().replace("= 100", "= 150")));
+    edit_file(&world, "qudag-node-2", |file| file.replace("= 100", "= 150"));
     release(&world);
     released(&world).await;
     for (member, file) in files(&world).iter().enumerate() {
@@ -216,7 +208,7 @@ async fn a_deletion_that_restores_does_so_after_a_run_that_was_taken_back() {
     let (world, _replica) = settled(World::new(), &plan).await;
     harm_without(&world);
     release(&world);
-    taken_back(&world).await;
+    back_in(&world).await;
     world.delete("pooling").await;
     world.until("deleted", |world| world.rollout("pooling").is_none()).await;
     world.until("restored", |world| world.optimized() == 0).await;

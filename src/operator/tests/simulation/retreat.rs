@@ -9,11 +9,16 @@ use tokio::time::{Instant, sleep};
 
 use crate::world::{CONFIG_MAP, NAMESPACE, World, rollout};
 
-/// A run that is taken back to the end.
-pub async fn restored(world: &World, name: &str) {
+/// Waits until a run is taken back and no pod or Service shows it any more.
+pub async fn taken_back(world: &World, name: &str) {
     let back = |world: &World| world.status(name).retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
     world.until(&format!("{name} restored"), back).await;
     world.until("no traces of the retreat", |world| world.displaced().is_empty()).await;
+}
+
+/// A run that is taken back to the end.
+pub async fn restored(world: &World, name: &str) {
+    taken_back(world, name).await;
     assert_eq!(world.optimized(), 0);
 }
 
