@@ -50,8 +50,8 @@ pub fn fingerprint(file: Option<&str>) -> String {
     format!("{:016x}", stable_hash(&[file.unwrap_or_default()]))
 }
 
-/// When a pod was told of the file with this fingerprint, so that what it reports since then counts: by a touch, or by its start where it
-/// reads the file only then.
+/// When a pod was told of the file with this fingerprint, so that what it reports since then counts: by a touch, or by
+/// its start where it reads the file only then.
 #[must_use]
 pub fn told_at(reload: Reload, pod: &Pod, entry: Option<&Entry>, fingerprint: &str) -> Option<Timestamp> {
     match reload {

@@ -62,7 +62,7 @@ pub(crate) fn conclude(pass: &Pass<'_>) -> (Intent, Plan) {
         .iter()
         .find_map(|policy| policy(pass))
         .unwrap_or_else(|| Intent::state(pass, intent::Kind::Waiting, Reason::Accepted, "nothing to do"));
-    if let (Some(Err(problem)), false) = (stamp::base::newest(pass), intent.state.kind == intent::Kind::Stalled) {
+    if let (Some(Err(problem)), false) = (pass.base(), intent.state.kind == intent::Kind::Stalled) {
         intent.state.message += &format!("; a changed base is not followed: {}", problem.message);
     }
     let status = report::report(pass, &intent);

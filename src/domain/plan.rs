@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::{
     OptimizationRolloutStatus,
     fleet::{Config, Delivery},
-    names::{MEMBERS_KEY, RECORD_ANNOTATION, SETTLED_ANNOTATION, SETTLED_BY_ANNOTATION},
+    names::{INVERSE_ANNOTATION, MEMBERS_KEY, RECORD_ANNOTATION, SETTLED_ANNOTATION, SETTLED_BY_ANNOTATION},
     reason::Reason,
 };
 use serde::Serialize;
@@ -154,6 +154,12 @@ impl ShardWrite {
             Delivery::Rendered(_) => self.data.insert(MEMBERS_KEY.to_owned(), text),
             Delivery::Patched(_) => self.annotations.insert(RECORD_ANNOTATION.to_owned(), text),
         };
+    }
+
+    /// Leaves nothing of a run in a member's own ConfigMap but its file.
+    pub fn forget(&mut self, config: &Config) {
+        self.record(config, None);
+        self.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);
     }
 
     /// Says what is settled from now on, and whose it is.

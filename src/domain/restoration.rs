@@ -57,10 +57,19 @@ fn unpatched(config: &Config, settings: &Settings, shard: &Shard, member: &str) 
 #[must_use]
 pub fn baseline_fingerprint(config: &Config, settings: &Settings, shard: &Shard, member: &str) -> String {
     let file = match &config.delivery {
-        Delivery::Rendered(_) => delivery::checked_file(config, None, &settings.baseline),
+        Delivery::Rendered(_) => None,
         Delivery::Patched(_) => unpatched(config, settings, shard, member),
     };
-    fingerprint(file.as_deref())
+    told_baseline(config, settings, file.as_deref())
+}
+
+/// By which a touch names a file at the baseline: a rendered one by its settings, since another base is no news.
+#[must_use]
+pub fn told_baseline(config: &Config, settings: &Settings, file: Option<&str>) -> String {
+    match &config.delivery {
+        Delivery::Rendered(_) => fingerprint(delivery::checked_file(config, None, &settings.baseline).as_deref()),
+        Delivery::Patched(_) => fingerprint(file),
+    }
 }
 
 impl Restoration {

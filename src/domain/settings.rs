@@ -93,6 +93,12 @@ pub fn optimized_values(optimization: &Optimization) -> Values {
     optimization.settings.iter().map(|setting| (setting.path.clone(), setting.optimized.clone())).collect()
 }
 
+/// Whether one of these optimizations sets this path.
+#[must_use]
+pub fn declares(optimizations: &[Optimization], path: &str) -> bool {
+    optimizations.iter().flat_map(|optimization| &optimization.settings).any(|setting| setting.path == path)
+}
+
 /// Values as changes that set them.
 #[must_use]
 pub fn setting(values: &Values) -> Changes {

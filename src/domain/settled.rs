@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use api::{Scalar, optimization::Optimization};
 use serde::{Deserialize, Serialize};
 
-use crate::{patching::Inverse, settings::Values};
+use crate::{
+    patching::Inverse,
+    settings::{Values, declares},
+};
 
 /// Who settled the value at each path.
 pub type Owners = BTreeMap<String, Owner>;
@@ -72,12 +75,11 @@ pub fn released(
     settled: &Values,
     owners: &Owners,
 ) -> BTreeMap<String, String> {
-    let declares = |path: &String| {
-        optimizations.iter().flat_map(|optimization| &optimization.settings).any(|setting| setting.path == *path)
-    };
     owners
         .iter()
-        .filter(|(path, owner)| owner.rollout == rollout && settled.contains_key(*path) && !declares(path))
+        .filter(|(path, owner)| {
+            owner.rollout == rollout && settled.contains_key(*path) && !declares(optimizations, path)
+        })
         .map(|(path, owner)| (path.clone(), owner.optimization.clone()))
         .collect()
 }

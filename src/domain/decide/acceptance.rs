@@ -156,20 +156,15 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
     None
 }
 
-/// Whether a run could start now.
-fn is_before_start(pass: &Pass<'_>) -> bool {
-    pass.phase == Phase::Idle || (pass.phase == Phase::Settled && !pass.is_wanted())
-}
-
 /// What is wrong with the base, before a run starts. Later files go by the copy that a ConfigMap of ours has.
 fn base(pass: &Pass<'_>) -> Option<Problem> {
-    let problem = stamp::base::newest(pass)?.err()?;
-    (is_before_start(pass) || stamp::base::of_new(pass).is_none()).then_some(problem)
+    let problem = pass.base()?.err()?;
+    (pass.may_start() || stamp::base::of_new(pass).is_none()).then_some(problem)
 }
 
 /// What is wrong with the Connection, before a run starts. Later it is a silence of measurements.
 fn connection(pass: &Pass<'_>, name: &str, metrics: &Metrics) -> Option<Problem> {
-    if !is_before_start(pass) {
+    if !pass.may_start() {
         return None;
     }
     let spec = match pass.seen.connection.as_ref()? {

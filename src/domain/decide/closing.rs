@@ -2,7 +2,7 @@
 
 use api::{
     fleet::Delivery,
-    names::{INVERSE_ANNOTATION, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION},
+    names::{RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION},
 };
 
 use super::{pass::Pass, stamp::patched::write_to};
@@ -35,8 +35,8 @@ pub fn forgotten(pass: &Pass<'_>, shard: &Shard, mut write: ShardWrite) -> Advan
     let config = &pass.spec.fleet.config;
     match &config.delivery {
         Delivery::Patched(_) => {
-            write.record(config, None);
-            for annotation in [INVERSE_ANNOTATION, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION] {
+            write.forget(config);
+            for annotation in [RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION] {
                 write.annotations.insert(annotation.to_owned(), None);
             }
         }

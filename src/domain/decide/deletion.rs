@@ -3,7 +3,7 @@
 use api::{
     Scalar,
     fleet::{Config, Delivery},
-    names::{FINALIZER, INVERSE_ANNOTATION},
+    names::FINALIZER,
     reason::Reason,
     rollout::DeletionPolicy,
 };
@@ -19,8 +19,8 @@ use crate::{
     observation::Shard,
     patching::{self, Inverse},
     plan::Advance,
-    restoration::{baseline_files, baseline_fingerprint},
-    settings::{Settings, Values, setting},
+    restoration::{baseline_files, told_baseline},
+    settings::{Settings, Values, declares, setting},
 };
 
 /// Once nothing runs: takes back what is settled if that is asked for, and does nothing else.
@@ -69,14 +69,10 @@ pub fn is_held(pass: &Pass<'_>) -> bool {
 
 /// Writes that take this rollout's values out of what is settled, in favour of their declared baseline.
 fn unsettle(pass: &Pass<'_>) -> Vec<Advance> {
-    let name = pass.rollout.metadata.name.as_deref().unwrap_or_default();
-    let declared = |path: &String| {
-        pass.spec.optimizations.iter().flat_map(|one| &one.settings).any(|setting| setting.path == *path)
-    };
     let own = |path: &String| match pass.owners.get(path) {
-        Some(owner) => owner.rollout == name,
+        Some(owner) => owner.rollout == pass.name(),
         // An older version did not say whose a value is.
-        None => declared(path),
+        None => declares(&pass.spec.optimizations, path),
     };
     let (own, settled): (Values, Values) = pass.settled.clone().into_iter().partition(|(path, _)| own(path));
     if own.is_empty() {
@@ -89,21 +85,21 @@ fn unsettle(pass: &Pass<'_>) -> Vec<Advance> {
         let mut write = write_to(shard);
         let owners = shard.owners.iter().filter(|(path, _)| settled.contains_key(*path));
         write.settle(&settled, &owners.map(|(path, owner)| (path.clone(), owner.clone())).collect());
-        if let Delivery::Patched(_) = config.delivery {
-            write.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);
-            write.record(config, None);
-        }
+        let files = match config.delivery {
+            Delivery::Rendered(_) => baseline_files(config, &settings, shard, shard.files.keys().map(String::as_str)),
+            Delivery::Patched(_) => {
+                write.forget(config);
+                let unsettled = |text: &String| unsettled_file(config, &settings, shard, &own, text);
+                shard.files.iter().map(|(member, text)| (member.as_str(), Some(unsettled(text)))).collect()
+            }
+        };
         let mut told = Vec::new();
-        let mut files = baseline_files(config, &settings, shard, shard.files.keys().map(String::as_str));
-        if let Delivery::Patched(_) = config.delivery {
-            let unsettled = |text: &String| unsettled_file(config, &settings, shard, &own, text);
-            files = shard.files.iter().map(|(member, text)| (member.as_str(), Some(unsettled(text)))).collect();
-        }
         for (member, file) in files {
             let standing = pass.roster.standings.iter().find(|standing| standing.member.name == *member);
             let standing = standing.filter(|standing| standing.file != file.as_deref());
-            let fingerprint = baseline_fingerprint(config, &settings, shard, member);
-            told.extend(standing.and_then(|standing| tell::touch(pass, standing, &fingerprint, &shard.name)));
+            told.extend(standing.and_then(|standing| {
+                tell::touch(pass, standing, &told_baseline(config, &settings, file.as_deref()), &shard.name)
+            }));
             write.data.insert(delivery::file_key(config, member), file);
         }
         advance.push(Advance::WriteShard(write));

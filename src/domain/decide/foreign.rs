@@ -13,13 +13,12 @@ use super::{
     tell,
 };
 use crate::{
-    acknowledgement::fingerprint,
     delivery, format,
     observation::Shard,
     patching,
     plan::Advance,
     record::Cohort,
-    restoration::baseline_fingerprint,
+    restoration::told_baseline,
     settings::{Changes, setting},
 };
 
@@ -120,12 +119,8 @@ fn writes(pass: &Pass<'_>, fresh: &BTreeMap<&str, (&Standing<'_>, Option<String>
         Advance::WriteShard(write)
     });
     let touches = fresh.values().filter_map(|(standing, file)| {
-        let shard = standing.shard?;
-        let told = match &config.delivery {
-            Delivery::Rendered(_) => baseline_fingerprint(config, &pass.settings, shard, &standing.member.name),
-            Delivery::Patched(_) => fingerprint(file.as_deref()),
-        };
-        tell::touch(pass, standing, &told, &shard.name).map(Advance::Touch)
+        let told = told_baseline(config, &pass.settings, file.as_deref());
+        tell::touch(pass, standing, &told, &standing.shard?.name).map(Advance::Touch)
     });
     let told: Vec<&Standing<'_>> = fresh.values().map(|(standing, _)| *standing).collect();
     let evictions = tell::evictions(pass, &told).into_iter().map(Advance::Evict);

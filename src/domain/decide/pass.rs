@@ -1,5 +1,7 @@
 //! One rollout and everything seen of it, put in relation once for all policies.
 
+use std::cell::OnceCell;
+
 use api::{
     OptimizationRollout, OptimizationRolloutSpec, OptimizationRolloutStatus,
     fleet::{Delivery, Reload},
@@ -10,11 +12,11 @@ use api::{
 use super::{
     cohorts::{cohorts, is_moved},
     roster::Roster,
-    stamp::patched,
+    stamp::{base, patched},
 };
 use crate::{
     mark::Mark,
-    observation::{Measurements, Observation, Pod, Shard},
+    observation::{Measurements, Observation, Pod, Problem, Shard},
     record::Cohort,
     run,
     settings::{Settings, Values},
@@ -65,6 +67,8 @@ pub struct Pass<'a> {
     pub owners: Owners,
     /// Where every member stands.
     pub roster: Roster<'a>,
+    /// The newest base, once somebody has asked: a long one takes time to check.
+    base: OnceCell<Option<Result<&'a str, Problem>>>,
 }
 
 impl<'a> Pass<'a> {
@@ -89,7 +93,39 @@ impl<'a> Pass<'a> {
         let settings = Settings::new(&spec.optimizations, &settled).releasing(released);
         let switching = !matches!(phase, Phase::Idle | Phase::Settled) || !settings.is_settled();
         let roster = Roster::new(spec, seen, run.as_ref().map(|run| run.id.as_str()), &settings, switching);
-        Self { rollout, spec, status, seen, run, phase, wanted_run, mark, settings, settled, owners, roster }
+        Self {
+            rollout,
+            spec,
+            status,
+            seen,
+            run,
+            phase,
+            wanted_run,
+            mark,
+            settings,
+            settled,
+            owners,
+            roster,
+            base: OnceCell::new(),
+        }
+    }
+
+    /// Name of the rollout.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.rollout.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The base as it is now, or why no files can be made from it; `None` where the spec names none.
+    #[must_use]
+    pub fn base(&self) -> Option<Result<&'a str, Problem>> {
+        self.base.get_or_init(|| base::newest(self)).clone()
+    }
+
+    /// Whether no run is under way, and one could start now.
+    #[must_use]
+    pub fn may_start(&self) -> bool {
+        self.phase == Phase::Idle || (self.phase == Phase::Settled && !self.is_wanted())
     }
 
     /// Whether the run is the one that the spec asks for.

@@ -37,13 +37,12 @@ pub fn settle(pass: &Pass<'_>) -> Intent {
         return intent;
     }
     let settled = &pass.settings.optimized;
-    let name = pass.rollout.metadata.name.as_deref().unwrap_or_default();
     let writes: Vec<Advance> = closed(pass, pass.stamp())
         .into_iter()
         .map(|(shard, mut write)| {
             let patched = absent_follow(pass, shard, &mut write);
             let inverse = patched.as_ref().or(shard.inverse.as_ref());
-            write.settle(settled, &owners(name, &pass.spec.optimizations, settled, &shard.owners, inverse));
+            write.settle(settled, &owners(pass.name(), &pass.spec.optimizations, settled, &shard.owners, inverse));
             Advance::WriteShard(write)
         })
         .collect();
@@ -102,8 +101,7 @@ fn traces(pass: &Pass<'_>) -> Vec<Advance> {
     }
     let forgotten = |shard: &Shard| {
         let mut write = write_to(shard);
-        write.record(config, None);
-        write.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);
+        write.forget(config);
         Advance::WriteShard(write)
     };
     pass.run_shards().map(forgotten).collect()

@@ -9,7 +9,7 @@ use super::{
     acceptance,
     cohorts::is_eligible,
     intent::{Intent, Kind},
-    pass::{Pass, Phase},
+    pass::Pass,
     stage::{self, count},
     stamp,
 };
@@ -18,8 +18,7 @@ use crate::{cohort::holdout, observation::Shard, run::plan_id};
 /// Starts the run that the spec asks for, in its first stage, if nothing speaks against it.
 #[must_use]
 pub fn start(pass: &Pass<'_>) -> Option<Intent> {
-    let settled_before = pass.phase == Phase::Settled && !pass.is_wanted();
-    if pass.phase != Phase::Idle && !settled_before {
+    if !pass.may_start() {
         return None;
     }
     if pass.is_wanted() {

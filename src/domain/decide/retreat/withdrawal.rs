@@ -61,14 +61,11 @@ fn traffic_away(
     serving.sort_by_key(|standing| rank(standing));
     let ready = |standing: &&Standing<'_>| standing.member.pod.ready;
     let fleet = pass.roster.standings.iter().filter(ready).count();
-    let ready_baseline = pass
-        .roster
-        .standings
-        .iter()
-        .filter(ready)
-        .filter(|standing| standing.member.pod.cohort.as_deref() == Some(cohort::BASELINE))
-        .filter(serves)
-        .count();
+    let serving_as = |cohort| {
+        let members = pass.roster.standings.iter().filter(|standing| ready(standing) && serves(standing));
+        members.filter(|standing| standing.member.pod.cohort.as_deref() == Some(cohort)).count()
+    };
+    let ready_baseline = serving_as(cohort::BASELINE);
     // Who is back and not yet let in again is as little there for the load.
     let away: BTreeSet<&str> = back.away.iter().map(|standing| standing.member.name.as_str()).collect();
     let not_let_in = pass.roster.standings.iter().filter(|standing| {
@@ -80,13 +77,7 @@ fn traffic_away(
     let leaving = allowed.min(serving.len());
     let mut items = Vec::new();
     // A Service that is narrowed loses every pod with the label, also one that is back and not yet relabelled.
-    let labelled = pass
-        .roster
-        .standings
-        .iter()
-        .filter(|standing| ready(standing) && serves(standing))
-        .filter(|standing| standing.member.pod.cohort.as_deref() == Some(cohort::OPTIMIZED))
-        .count();
+    let labelled = serving_as(cohort::OPTIMIZED);
     if labelled <= allowed && traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
         let services = pass.seen.services.iter().filter(|service| !narrowed(service) || !marked(service.mark.as_ref()));
         items.extend(

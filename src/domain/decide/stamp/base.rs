@@ -24,9 +24,8 @@ use crate::{
     rendering::{ENTRY_SIZE, LARGEST, LONGEST_BASE, Rendering},
 };
 
-/// The base as it is now, or why no files can be made from it; `None` where the spec names none.
-#[must_use]
-pub fn newest<'a>(pass: &Pass<'a>) -> Option<Result<&'a str, Problem>> {
+/// What [`Pass::base`] gives, found out anew.
+pub(in crate::decide) fn newest<'a>(pass: &Pass<'a>) -> Option<Result<&'a str, Problem>> {
     let config = &pass.spec.fleet.config;
     let Base { name, key } = config.base()?;
     let unreadable = |what: &str| {
@@ -68,7 +67,7 @@ fn members(shard: &Shard) -> BTreeSet<&str> {
 /// What the files of a new ConfigMap are made from: the base as it is now, else the copy that another one has.
 #[must_use]
 pub fn of_new<'a>(pass: &Pass<'a>) -> Option<&'a str> {
-    match newest(pass)? {
+    match pass.base()? {
         Ok(text) => Some(text),
         Err(_) => pass.seen.shards.iter().find_map(|shard| shard.base.as_deref()),
     }
@@ -78,7 +77,7 @@ pub fn of_new<'a>(pass: &Pass<'a>) -> Option<&'a str> {
 /// old one. A base that cannot be used changes nothing.
 #[must_use]
 pub fn renewals(pass: &Pass<'_>) -> Vec<Advance> {
-    let newest = match newest(pass) {
+    let newest = match pass.base() {
         Some(Ok(text)) => Some(text),
         None if pass.spec.fleet.config.base().is_none() => None,
         Some(Err(_)) | None => return Vec::new(),
@@ -120,7 +119,7 @@ fn renewal(pass: &Pass<'_>, shard: &Shard, base: Option<&str>) -> Advance {
 /// The label that says whose ConfigMap it is.
 #[must_use]
 pub fn owner(pass: &Pass<'_>) -> BTreeMap<String, String> {
-    BTreeMap::from([(ROLLOUT_LABEL.to_owned(), pass.rollout.metadata.name.clone().unwrap_or_default())])
+    BTreeMap::from([(ROLLOUT_LABEL.to_owned(), pass.name().to_owned())])
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use api::{
 };
 
 use super::base::{self, owner};
-
 use crate::{
     acknowledgement::fingerprint,
     decide::{
@@ -24,7 +23,8 @@ use crate::{
     rendering::{self, Rendering, SHARD_LIMIT},
 };
 
-/// The writes of the current stage to the ConfigMaps that do not bear its stamp, or not all of an edit of it, and the members that they switch.
+/// The writes of the current stage to the ConfigMaps that do not bear its stamp, or not all of an edit of it, and the
+/// members that they switch.
 #[must_use]
 pub fn due<'p>(pass: &'p Pass<'_>, rendered: &Rendered) -> (Vec<&'p Standing<'p>>, Vec<Advance>) {
     let cohorts = cohorts(pass);
