@@ -78,6 +78,8 @@ pub(crate) fn conclude(pass: &Pass<'_>) -> (Intent, Plan) {
 /// What a replica that does not lead may take back: only on a measured breach.
 #[must_use]
 pub fn decide_standby(rollout: &OptimizationRollout, seen: &Observation) -> Option<(Cause, Vec<Withdraw>)> {
+    // Asked every second by every standby; to relate everything to everything costs much more than this.
+    seen.measurements.as_ref()?.breach.as_ref()?;
     let pass = Pass::new(rollout, seen);
     if pass.phase == pass::Phase::Retreating || !pass.is_wanted() {
         return None;

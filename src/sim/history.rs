@@ -71,8 +71,8 @@ pub enum Entry {
         pod: String,
         /// UID of the pod.
         uid: String,
-        /// Whether it said that it is optimized; none where it did not answer.
-        optimized: Option<bool>,
+        /// The optimizations that it said are on; none where it did not answer.
+        says: Option<Vec<String>>,
     },
     /// Something went wrong with a user's requests.
     Fault {
@@ -126,9 +126,9 @@ impl Entry {
                 format!("{user} {verb:?} {key}{part} -> {code} {what}")
             }
             Self::Change { key, .. } => format!("the cluster: {key} {}", self.changes()),
-            Self::Scrape { pod, optimized, .. } => match optimized {
-                Some(true) => format!("{pod} says: optimized"),
-                Some(false) => format!("{pod} says: baseline"),
+            Self::Scrape { pod, says, .. } => match says.as_deref() {
+                Some([]) => format!("{pod} says: baseline"),
+                Some(on) => format!("{pod} says: {}", on.join(", ")),
                 None => format!("{pod} says nothing"),
             },
             Self::Fault { user, key, what, .. } => {

@@ -91,6 +91,12 @@ pub struct Key {
 }
 
 impl Key {
+    /// The key of an object; none where its kind is not one that the server knows.
+    pub fn from_object(object: &Value) -> Option<Self> {
+        let metadata = |field| text(object, field);
+        Some(Kind::of(object)?.key(metadata("/metadata/namespace"), metadata("/metadata/name")))
+    }
+
     /// The key of an object of kind `K`. `namespace` is empty for kinds without one.
     pub fn of<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> Self {
         Self {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use crate::history::Entry;
+use crate::request::Subresource;
 use crate::server::ApiServer;
 use view::View;
 
@@ -94,6 +95,9 @@ struct State {
     laws: Vec<(Box<dyn Law>, u64)>,
     violations: Vec<Violation>,
     writes: u64,
+    /// When the operator last wrote anything but the Lease; and anything but the Lease and a status.
+    last_write: Option<Instant>,
+    last_deed: Option<Instant>,
 }
 
 impl Laws {
@@ -108,7 +112,7 @@ impl Laws {
             Box::new(cohorts::NoFlapping::default()),
             Box::new(aborted::AbortedStaysAborted::default()),
             Box::new(off_wins::OffWins::default()),
-            Box::new(scope::Scope),
+            Box::new(scope::Scope::default()),
             Box::new(deletion::Deletion),
             Box::new(quiet::Quiet::default()),
             Box::new(leader::OneAdvances),
@@ -118,7 +122,14 @@ impl Laws {
             Box::new(secrets::Secrets),
         ];
         let laws = laws.into_iter().map(|law| (law, 0)).collect();
-        let state = State { view: View::new(account), laws, violations: Vec::new(), writes: 0 };
+        let state = State {
+            view: View::new(account),
+            laws,
+            violations: Vec::new(),
+            writes: 0,
+            last_write: None,
+            last_deed: None,
+        };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -136,9 +147,15 @@ impl Laws {
 
     /// Holds one more entry against every law.
     pub fn check(&self, entry: &Entry) {
-        let State { view, laws, violations, writes } = &mut *self.lock();
+        let State { view, laws, violations, writes, last_write, last_deed } = &mut *self.lock();
         view.apply(entry);
-        *writes += u64::from(view.ours(entry).is_some_and(|write| write.key.plural != "leases"));
+        if let Some(write) = view.ours(entry).filter(|write| write.key.plural != "leases") {
+            *writes += 1;
+            *last_write = Some(write.at);
+            if write.subresource != Some(Subresource::Status) {
+                *last_deed = Some(write.at);
+            }
+        }
         for (law, premises) in laws {
             let mut found = Found::default();
             law.check(entry, view, &mut found);
@@ -162,6 +179,16 @@ impl Laws {
             Account { law: name, sentence, premises: *premises }
         };
         state.laws.iter().map(account).collect()
+    }
+
+    /// When the operator last wrote something, the Lease aside.
+    pub fn last_write(&self) -> Option<Instant> {
+        self.lock().last_write
+    }
+
+    /// When it last wrote something else than a status, which a run that waits reports now and then.
+    pub fn last_deed(&self) -> Option<Instant> {
+        self.lock().last_deed
     }
 
     /// Accepted writes of the operator so far, the Lease aside.

@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) lag: BTreeMap<String, Duration>,
     /// Users who get no answers.
     pub(crate) cut: BTreeSet<String>,
+    /// Users whose requests and answers wait on the way.
+    pub(crate) held: BTreeSet<String>,
     /// How often all watches were ended.
     pub(crate) disconnects: u64,
     /// Everything that happened so far.
@@ -67,6 +69,7 @@ impl ApiServer {
             latency: LATENCY,
             lag: BTreeMap::new(),
             cut: BTreeSet::new(),
+            held: BTreeSet::new(),
             disconnects: 0,
             history: Vec::new(),
             watchers: Vec::new(),
@@ -271,6 +274,19 @@ impl ApiServer {
     /// Ends [`Self::cut`]: new requests are answered and open watches go on. Requests of the meantime stay lost.
     pub fn revive(&self, user: &str) {
         self.state().cut.remove(user);
+        self.wake();
+    }
+
+    /// Stops a user, as SIGSTOP or a network that stores and forwards does: what is on the way, and what it sends from
+    /// now on, waits until [`Self::release`] and is carried out then, also when nobody waits for it any more.
+    pub fn hold(&self, user: &str) {
+        self.fault(user, None, "held up");
+        self.state().held.insert(user.to_owned());
+    }
+
+    /// Ends [`Self::hold`].
+    pub fn release(&self, user: &str) {
+        self.state().held.remove(user);
         self.wake();
     }
 

@@ -58,7 +58,7 @@ impl ApiServer {
         let body = body.collect_bytes().await?;
         let one_way = self.state().latency / 2;
         sleep(one_way).await;
-        self.unless_cut(&user).await;
+        self.passage(&user).await;
 
         let call = match Call::parse(&user, &parts, &body) {
             Ok(call) => call,
@@ -80,7 +80,7 @@ impl ApiServer {
             Fault::CrashBefore => self.cut(&user),
             _ => {}
         }
-        self.unless_cut(&user).await;
+        self.passage(&user).await;
 
         let refused = match &fault {
             Fault::Refuse(code, message) => Some(Refusal::new(*code, message)),
@@ -97,17 +97,27 @@ impl ApiServer {
             self.cut(&user);
         }
         sleep(one_way).await;
-        self.unless_cut(&user).await;
+        self.passage(&user).await;
         if fault == Fault::LoseResponse {
             return Err(io::Error::from(io::ErrorKind::ConnectionReset).into());
         }
         Ok(answer.unwrap_or_else(|refusal| json_answer(refusal.code(), &refusal.body())))
     }
 
-    /// Never returns for somebody who is cut off now.
-    async fn unless_cut(&self, user: &str) {
-        if self.is_cut(user) {
-            pending().await
+    /// Returns when a request or an answer of a user gets through: never while that one is cut off, later while it is
+    /// held up.
+    async fn passage(&self, user: &str) {
+        let mut changes = self.changes();
+        loop {
+            let (cut, held) = {
+                let state = self.state();
+                (state.cut.contains(user), state.held.contains(user))
+            };
+            match (cut, held) {
+                (true, _) => pending().await,
+                (false, true) if changes.changed().await.is_ok() => {}
+                _ => return,
+            }
         }
     }
 

@@ -74,7 +74,7 @@ struct Watch {
     /// Lines to send first.
     backlog: String,
     is_expired: bool,
-    /// Since when the client is cut off.
+    /// Since when the client hears nothing.
     silent_since: Option<Instant>,
 }
 
@@ -109,7 +109,8 @@ impl Watch {
     fn advance(&mut self) -> Step {
         let server = self.server.clone();
         let state = server.state();
-        if state.cut.contains(&self.call.info.user) {
+        let user = &self.call.info.user;
+        if state.cut.contains(user) || state.held.contains(user) {
             return Step::Silent;
         }
         let now = Instant::now();
@@ -148,7 +149,7 @@ impl Watch {
 enum Step {
     Send(String),
     Wait(Instant),
-    /// Nothing is sent to somebody who is cut off.
+    /// Nothing is sent to somebody who is cut off or held up.
     Silent,
     End,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use api::names::RETREAT_ANNOTATION;
 use domain::record::Cohort;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::view::{Run, View};
@@ -35,8 +36,9 @@ impl Law for Independence {
             Entry::Fault { key: Some(key), .. } => {
                 self.due.remove(key);
             }
-            Entry::Write(write) if write.body.to_string().contains(RETREAT_ANNOTATION) => {
-                found.premises += u64::from(self.due.remove(&write.key).is_some());
+            Entry::Write(write) if self.due.contains_key(&write.key) && says_mark(&write.body) => {
+                self.due.remove(&write.key);
+                found.premises += 1;
             }
             _ => {}
         }
@@ -56,4 +58,9 @@ impl Law for Independence {
         let maps = view.maps_of(&run).filter(|(_, map)| map.members(Cohort::Optimized).count() > 0);
         self.due.extend(maps.map(|(key, _)| (key.clone(), (run.clone(), write.at + DEADLINE))));
     }
+}
+
+/// Whether a patch writes the mark of a retreat.
+fn says_mark(body: &Value) -> bool {
+    body.pointer("/metadata/annotations").is_some_and(|all| all.get(RETREAT_ANNOTATION).is_some_and(Value::is_string))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use api::OptimizationRollout;
 use api::metrics::Source;
 use domain::record::Cohort;
 use k8s_openapi::api::core::v1::Pod;
@@ -23,7 +24,7 @@ const SERVER_SLACK: Duration = Duration::from_secs(60);
 /// The last answer of each pod, by UID.
 #[derive(Default)]
 pub(super) struct Silence {
-    answers: BTreeMap<String, (Instant, bool)>,
+    answers: BTreeMap<String, (Instant, Vec<String>)>,
 }
 
 impl Law for Silence {
@@ -32,8 +33,8 @@ impl Law for Silence {
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
-        if let Entry::Scrape { at, uid, optimized: Some(optimized), .. } = entry {
-            self.answers.insert(uid.clone(), (*at, *optimized));
+        if let Entry::Scrape { at, uid, says: Some(says), .. } = entry {
+            self.answers.insert(uid.clone(), (*at, says.clone()));
         }
         let Some((write, before, after)) = view.status_write(entry) else { return };
         let (old, new) = (before.status.clone().unwrap_or_default(), after.status.clone().unwrap_or_default());
@@ -61,7 +62,7 @@ impl Law for Silence {
                 };
                 let answer = self.answers.get(text(pod, "/metadata/uid"));
                 fresh += usize::from(answer.is_some_and(|(at, _)| freshest.is_none_or(|freshest| *at >= freshest)));
-                let acknowledged = answer.is_some_and(|(_, optimized)| *optimized);
+                let acknowledged = answer.is_some_and(|(_, says)| switches(after).all(|name| says.contains(name)));
                 if after.spec.fleet.acknowledgement.metric.is_some() && !acknowledged {
                     broken = Some(format!("the stage ended although {member} never said that it is optimized"));
                 }
@@ -72,4 +73,9 @@ impl Law for Silence {
         }
         found.stake(broken);
     }
+}
+
+/// Names of the optimizations that a rollout switches on.
+fn switches(rollout: &OptimizationRollout) -> impl Iterator<Item = &String> {
+    rollout.spec.optimizations.iter().map(|optimization| &optimization.name)
 }

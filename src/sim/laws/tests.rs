@@ -14,6 +14,7 @@ use crate::kind::{Key, Kind};
 use crate::request::{Subresource, Verb};
 
 const RUN: &str = "plan-1";
+const OPTIMIZATION: &str = "pool";
 const OPTIMIZED: &str = "pool = true\n";
 const BASELINE: &str = "pool = false\n";
 
@@ -101,7 +102,7 @@ impl Story {
                         "config": {"rendered": {"name": "settings", "key": "{member}.toml"}},
                         "acknowledgement": {"metric": "enabled"},
                     },
-                    "optimizations": [{"name": "pool", "settings": [
+                    "optimizations": [{"name": OPTIMIZATION, "settings": [
                         {"path": "pool", "optimized": true, "baseline": false},
                     ]}],
                     "stages": [{"name": "one", "percent": 20, "bake": "60s"}, {"name": "half", "percent": 50, "bake": "60s"}],
@@ -185,7 +186,8 @@ impl Story {
     /// Members say whether they are optimized.
     fn hear(&mut self, name: &str, optimized: bool) {
         let (pod, uid) = (name.to_owned(), format!("uid-{name}"));
-        self.laws.check(&Entry::Scrape { at: self.at, pod, uid, optimized: Some(optimized) });
+        let says = if optimized { vec![OPTIMIZATION.to_owned()] } else { Vec::new() };
+        self.laws.check(&Entry::Scrape { at: self.at, pod, uid, says: Some(says) });
     }
 
     /// Somebody edits a part of an object in place.

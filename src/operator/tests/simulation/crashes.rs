@@ -15,36 +15,6 @@ use crate::{
     world::{CONFIG_MAP, World, based_rollout, patched_rollout, rollout},
 };
 
-/// What a run leaves behind, without what a crash may change: times and versions.
-pub fn end_state(world: &World) -> Value {
-    let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap_or_default();
-    let retreat = world.status("pooling").retreat.map(|retreat| retreat.reason.to_string());
-    let settled = world.status("pooling").run.is_some_and(|run| run.settled_at.is_some());
-    let files: serde_json::Map<String, Value> = map["data"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| !key.starts_with('.'))
-        .map(|(key, file)| (key.clone(), file.clone()))
-        .collect();
-    let own: Vec<Value> = world
-        .server
-        .objects("configmaps")
-        .iter()
-        .filter(|map| map["metadata"]["name"] != CONFIG_MAP)
-        .map(|map| json!({"data": map["data"], "annotations": map["metadata"]["annotations"]}))
-        .collect();
-    json!({
-        "files": files,
-        "members' own": own,
-        "settled values": map["metadata"]["annotations"]["optimization.qudag.io/settled"],
-        "displaced": world.displaced(),
-        "retreat": retreat,
-        "settled": settled,
-        "finalizers": world.rollout("pooling").unwrap().metadata.finalizers.unwrap_or_default(),
-    })
-}
-
 /// Lets the first replica die at one of its writes, the Lease aside. Returns how many writes there were.
 pub fn crash_at(world: &World, at: Option<usize>, fault: Fault) -> Arc<AtomicUsize> {
     let writes = Arc::new(AtomicUsize::new(0));

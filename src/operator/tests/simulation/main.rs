@@ -4,6 +4,7 @@
 mod base;
 mod crashes;
 mod edits;
+mod end_state;
 mod foreign;
 mod lifecycle;
 mod members;

@@ -12,11 +12,15 @@ use futures::future::BoxFuture;
 use sim::{ApiServer, Entry, Fleet};
 use tokio::time::{Instant, sleep};
 
+/// The optimization whose harm is simulated.
+const POOLING: &str = "connection_pooling";
 /// Requests per second of each member.
 const LOAD: f64 = 50.0;
 /// Share of errors of a healthy member.
 const HEALTHY: f64 = 0.001;
 const SCRAPE: Duration = Duration::from_millis(5);
+/// Optimizations, and what the file of a member says where one is on.
+const SWITCHES: [(&str, &str); 2] = [("connection_pooling", "enabled = true"), ("dns_cache", "cached = true")];
 
 /// How the members behave.
 pub struct Members {
@@ -41,20 +45,41 @@ impl Files {
         if self.only_at_start { self.fleet.file_at_start(member, &name) } else { self.fleet.file(member, &name) }
     }
 
-    fn is_optimized(&self, member: &str) -> bool {
-        self.read(member).is_some_and(|file| file.contains("enabled = true"))
+    /// Optimizations that are on in the process of a member.
+    fn on(&self, member: &str) -> Vec<&'static str> {
+        let file = self.read(member).unwrap_or_default();
+        SWITCHES.iter().filter(|(_, line)| file.contains(line)).map(|(name, _)| *name).collect()
     }
+
+    fn is_optimized(&self, member: &str) -> bool {
+        self.on(member).contains(&POOLING)
+    }
+}
+
+/// How a member that is asked answers nothing that is of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mute {
+    /// It does not answer.
+    Silent,
+    /// It answers without a single series.
+    Empty,
+    /// Its counters are not numbers.
+    NotANumber,
+    /// Its counters are infinite.
+    Infinite,
+    /// Its counters stand still, as those of a member that nobody asks anything.
+    Stuck,
 }
 
 /// Share of errors of a member, given whether it is optimized.
 type Errors = dyn Fn(&str, bool) -> f64 + Send + Sync;
-/// Whether a member answers no scrape.
-type Silent = dyn Fn(&str) -> bool + Send + Sync;
+/// How a member answers nothing that is of use, where it does not.
+type Muted = dyn Fn(&str) -> Option<Mute> + Send + Sync;
 
 #[derive(Default)]
 struct State {
     errors: Option<Arc<Errors>>,
-    silent: Option<Arc<Silent>>,
+    muted: Option<Arc<Muted>>,
     processes: BTreeMap<String, Counters>,
 }
 
@@ -105,7 +130,12 @@ impl Members {
 
     /// From now on, these members answer no scrape.
     pub fn silence(&self, silent: impl Fn(&str) -> bool + Send + Sync + 'static) {
-        self.lock().silent = Some(Arc::new(silent));
+        self.mute(move |member| silent(member).then_some(Mute::Silent));
+    }
+
+    /// From now on, members answer nothing that is of use where `muted` says how.
+    pub fn mute(&self, muted: impl Fn(&str) -> Option<Mute> + Send + Sync + 'static) {
+        self.lock().muted = Some(Arc::new(muted));
     }
 
     /// Whether the process of a member runs with the pool on.
@@ -122,8 +152,11 @@ impl Members {
 
     fn read(&self, target: &Target) -> Result<Vec<Series>, String> {
         let mut state = self.lock();
-        if state.silent.as_ref().is_some_and(|silent| silent(&target.member)) {
-            return Err(format!("{} does not answer", target.member));
+        let mute = state.muted.as_ref().and_then(|muted| muted(&target.member));
+        match mute {
+            Some(Mute::Silent) => return Err(format!("{} does not answer", target.member)),
+            Some(Mute::Empty) => return Ok(Vec::new()),
+            _ => {}
         }
         let optimized = self.is_optimized(&target.member);
         let share = state.errors.as_ref().map_or(HEALTHY, |errors| errors(&target.member, optimized));
@@ -132,23 +165,30 @@ impl Members {
             state.processes.entry(target.pod.clone()).or_insert(Counters { at: now, requests: 0.0, errors: 0.0 });
         let requests = now.duration_since(process.at).as_secs_f64() * LOAD;
         process.at = now;
-        process.requests += requests;
-        process.errors += requests * share;
+        let broken = match mute {
+            Some(Mute::NotANumber) => Some(f64::NAN),
+            Some(Mute::Infinite) => Some(f64::INFINITY),
+            _ => None,
+        };
+        if mute.is_none() {
+            process.requests += requests;
+            process.errors += requests * share;
+        }
+        let (requests, errors) = (broken.unwrap_or(process.requests), broken.unwrap_or(process.errors));
+        let revision = self.revision(&target.member);
+        let on = self.files.on(&target.member);
         let series = |name: &str, labels: &[(&str, &str)], value| Series {
             taken: None,
             name: name.to_owned(),
             labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             value,
         };
-        Ok(vec![
-            series("requests_total", &[], process.requests),
-            series("errors_total", &[], process.errors),
-            series(
-                "optimization_enabled",
-                &[("optimization", "connection_pooling"), ("revision", &self.revision(&target.member))],
-                f64::from(u8::from(optimized)),
-            ),
-        ])
+        let mut all = vec![series("requests_total", &[], requests), series("errors_total", &[], errors)];
+        all.extend(SWITCHES.iter().map(|(name, _)| {
+            let value = f64::from(u8::from(on.contains(name)));
+            series("optimization_enabled", &[("optimization", name), ("revision", &revision)], value)
+        }));
+        Ok(all)
     }
 }
 
@@ -166,9 +206,15 @@ impl Scraper for Members {
                 at: Instant::now(),
                 pod: target.name.clone(),
                 uid: target.pod.clone(),
-                optimized: answer.is_ok().then(|| self.is_optimized(&target.member)),
+                says: answer.as_ref().ok().map(|series| said(series)),
             });
             answer
         })
     }
+}
+
+/// Optimizations that an answer says are on.
+fn said(series: &[Series]) -> Vec<String> {
+    let on = series.iter().filter(|series| series.name == "optimization_enabled" && series.value == 1.0);
+    on.filter_map(|series| series.label("optimization")).map(str::to_owned).collect()
 }

@@ -94,7 +94,8 @@ impl MetricsSource for Prometheus {
     }
 }
 
-fn connection() -> Value {
+/// The Connection to it.
+pub fn connection() -> Value {
     json!({
         "apiVersion": "optimization.qudag.io/v1alpha1", "kind": "Connection", "metadata": {"name": "prometheus"},
         "spec": {

@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(dead_code, unused_imports, reason = "the tests use the rest")]
 
+mod end_state;
 mod members;
 mod prometheus;
 mod stories;
 mod world;
 
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
@@ -22,15 +26,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tells one story from its beginning to its end.
+/// Tells one story from its beginning to its end; where it breaks a law, the shortest one that does so after it.
 fn narrate(seed: u64) -> ExitCode {
-    println!("{:#?}", stories::script::Script::new(seed));
-    let outcome = stories::play::play(seed);
-    println!("{}", outcome.server.trace().join("\n"));
+    let script = stories::script::Script::new(seed);
+    let outcome = stories::play::play(&script);
+    println!("{script}\n{}", outcome.server.trace().join("\n"));
     match outcome.broken {
         None => ExitCode::SUCCESS,
         Some((broken, _)) => {
-            println!("{} is broken: {}.\n{}", broken.law, broken.sentence, broken.what);
+            println!("{} is broken: {}.\n{}\n", broken.law, broken.sentence, broken.what);
+            println!("{}", stories::story(seed, broken.law));
             ExitCode::FAILURE
         }
     }

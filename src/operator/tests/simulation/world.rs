@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use operator::{Dependencies, options::Standby, server::plan::Planner, telemetry::Telemetry};
 use serde_json::{Value, json};
 use sim::{
-    ApiServer, Fleet, FleetSpec, Key,
+    ApiServer, Clock, Fleet, FleetSpec, Key,
     laws::{CANARY, Laws},
 };
 use tokio::{
@@ -86,9 +86,13 @@ impl World {
 
     /// Starts a replica.
     pub fn start(&self, name: &str) -> Replica {
+        self.start_by(name, self.server.clock())
+    }
+
+    /// Starts a replica with a wall clock of its own.
+    pub fn start_by(&self, name: &str, clock: Clock) -> Replica {
         assert!(name.starts_with(REPLICA), "the laws hold for names that begin with {REPLICA}");
         let (shutdown, stopped) = oneshot::channel::<()>();
-        let clock = self.server.clock();
         let telemetry = Arc::new(Telemetry::default());
         let planner = Planner::default();
         let dependencies = Dependencies {

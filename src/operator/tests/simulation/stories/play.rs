@@ -1,7 +1,8 @@
 //! Playing a story to its end.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use serde_json::Value;
 use sim::{
     ApiServer, Entry,
     laws::{Account, Violation},
@@ -11,8 +12,17 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{script::Script, trouble::Replicas};
-use crate::world::World;
+use super::{
+    foreign,
+    replicas::Replicas,
+    script::{NAME, Script},
+    trouble::{Ending, Trouble},
+};
+use crate::{
+    end_state::end_state,
+    prometheus::connection,
+    world::{World, base_config_map},
+};
 
 /// Without a write for so long, a story has come to rest: longer than the longest pause between two passes.
 const REST: Duration = Duration::from_secs(330);
@@ -29,50 +39,99 @@ pub struct Outcome {
     pub accounts: Vec<Account>,
     /// Accepted writes of the operator.
     pub writes: u64,
+    /// How the first rollout ended.
+    pub end: End,
+    /// What it left behind, without what a fault may change: times and versions.
+    pub left: Value,
     /// The server, which knows all that happened.
     pub server: ApiServer,
 }
 
-/// Plays the story of a seed.
-pub fn play(seed: u64) -> Outcome {
-    // Jitter draws from it.
-    fastrand::seed(seed);
-    let seeded = RngSeed::from_bytes(&seed.to_le_bytes());
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).rng_seed(seeded).build().unwrap();
-    runtime.block_on(run(Script::new(seed)))
+/// How a rollout ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// All members are optimized.
+    Settled,
+    /// It was taken back.
+    TakenBack,
+    /// It was deleted.
+    Deleted,
+    /// It waits for people.
+    Waits,
 }
 
-async fn run(script: Script) -> Outcome {
-    let world = World::of(script.fleet, script.only_at_start);
+/// Plays a story.
+pub fn play(script: &Script) -> Outcome {
+    // Jitter draws from it.
+    fastrand::seed(script.seed);
+    let seeded = RngSeed::from_bytes(&script.seed.to_le_bytes());
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).rng_seed(seeded).build().unwrap();
+    runtime.block_on(run(script))
+}
+
+/// What happens next.
+enum Act {
+    Applied(Value),
+    Begins(Trouble),
+    Ends(Ending),
+}
+
+async fn run(script: &Script) -> Outcome {
+    let world = World::of(script.fleet.clone(), script.only_at_start);
     world.server.set_latency(script.latency);
-    let mut replicas = Replicas::start(&world, script.replicas);
-    world.apply(&script.rollout);
-    let began = Instant::now();
-    for (at, trouble) in script.troubles {
+    world.server.put(base_config_map());
+    world.server.put(connection());
+    let mut replicas = Replicas::start(&world, &script.skews);
+    // By when, and then by the order in which they were planned.
+    let mut agenda: BTreeMap<(Duration, usize), Act> = BTreeMap::new();
+    let applied = script.rollouts.iter().map(|(at, rollout)| (*at, Act::Applied(rollout.clone())));
+    let begins = script.troubles.iter().map(|(at, trouble)| (*at, Act::Begins(trouble.clone())));
+    for (at, act) in applied.chain(begins) {
+        agenda.insert((at, agenda.len()), act);
+    }
+    let (began, mut planned) = (Instant::now(), agenda.len());
+    while let Some(((at, _), act)) = agenda.pop_first() {
         sleep(at.saturating_sub(began.elapsed())).await;
         if !world.laws.violations().is_empty() {
             return outcome(&world);
         }
-        trouble.happen(&world, &mut replicas).await;
+        match act {
+            Act::Applied(rollout) => world.apply(&rollout),
+            Act::Ends(ending) => ending.happen(&world, &mut replicas),
+            Act::Begins(trouble) => {
+                if let Some((after, ending)) = trouble.begin(&world, &mut replicas).await {
+                    agenda.insert((began.elapsed() + after, planned), Act::Ends(ending));
+                    planned += 1;
+                }
+            }
+        }
     }
     world.server.stop_faults();
+    world.apply(&connection());
+    foreign::release(&world);
     replicas.revive(&world);
     come_to_rest(&world).await;
     world.server.record(Entry::Calm { at: Instant::now() });
-    sleep(REST).await;
+    if !rests(world.laws.last_write()) {
+        // Who reports while it waits may go on; who has come to its end may not.
+        sleep(REST).await;
+    }
     outcome(&world)
 }
 
-/// Waits until nothing is written any more, or a law is broken.
+/// Waits until nothing is done any more, or a law is broken.
 async fn come_to_rest(world: &World) {
     let began = Instant::now();
-    let mut last = (world.laws.writes(), Instant::now());
-    while last.1.elapsed() < REST && began.elapsed() < LONGEST && world.laws.violations().is_empty() {
+    while began.elapsed() < LONGEST && world.laws.violations().is_empty() {
         sleep(Duration::from_secs(5)).await;
-        if world.laws.writes() != last.0 {
-            last = (world.laws.writes(), Instant::now());
+        if began.elapsed() >= REST && rests(world.laws.last_deed()) {
+            return;
         }
     }
+}
+
+fn rests(last: Option<Instant>) -> bool {
+    last.is_none_or(|last| last.elapsed() >= REST)
 }
 
 fn outcome(world: &World) -> Outcome {
@@ -81,5 +140,21 @@ fn outcome(world: &World) -> Outcome {
         let story = world.server.story(TOLD, broken.at);
         (broken, story)
     });
-    Outcome { broken, accounts: world.laws.accounts(), writes: world.laws.writes(), server: world.server.clone() }
+    Outcome {
+        broken,
+        accounts: world.laws.accounts(),
+        writes: world.laws.writes(),
+        end: end(world),
+        left: end_state(world),
+        server: world.server.clone(),
+    }
+}
+
+fn end(world: &World) -> End {
+    let Some(rollout) = world.rollout(NAME) else { return End::Deleted };
+    match rollout.status.and_then(|status| status.run) {
+        Some(run) if run.aborted_at.is_some() => End::TakenBack,
+        Some(run) if run.settled_at.is_some() => End::Settled,
+        _ => End::Waits,
+    }
 }

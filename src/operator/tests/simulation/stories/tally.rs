@@ -1,6 +1,7 @@
 //! Many seeds, and how the laws fared.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt,
     ops::Range,
     sync::{
@@ -13,10 +14,14 @@ use std::{
 use domain::run::stable_hash;
 use sim::laws::{Account, PENDING};
 
-use super::play::{Outcome, play};
+use super::{
+    play::{End, Outcome, play},
+    script::Script,
+    shrink::shrink,
+};
 
 /// Broken laws that are told of many seeds.
-const TOLD: usize = 5;
+const TOLD: usize = 3;
 
 /// What became of many stories.
 #[derive(Default)]
@@ -26,8 +31,12 @@ pub struct Tally {
     accounts: Vec<Account>,
     /// A hash of all that happened; 0 where that was not asked for.
     traces: u64,
-    /// Seeds that broke a law, with what they broke and how.
-    pub broken: Vec<(u64, String)>,
+    /// Seeds that broke a law, and which.
+    pub broken: Vec<(u64, &'static str)>,
+    /// The fault matrix: how often stories with a class of trouble ended how.
+    matrix: BTreeMap<&'static str, BTreeMap<End, u64>>,
+    /// The stories of the first of them, made short.
+    stories: Vec<String>,
 }
 
 /// Plays the stories of these seeds, on all processors. With `traced`, it hashes all that happened.
@@ -41,20 +50,44 @@ pub fn tally(seeds: Range<u64>, traced: bool) -> Tally {
                     if seed >= seeds.end {
                         return;
                     }
-                    let outcome = play(seed);
-                    tally.lock().unwrap().add(seed, outcome, traced);
+                    let script = Script::new(seed);
+                    let outcome = play(&script);
+                    tally.lock().unwrap().add(&script, outcome, traced);
                 }
             });
         }
     });
     let mut tally = tally.into_inner().unwrap();
-    tally.broken.sort();
+    tally.broken.sort_unstable();
+    tally.stories = tally.broken.iter().take(TOLD).map(|(seed, law)| story(*seed, law)).collect();
     tally
 }
 
+/// How a seed breaks a law, in as few steps as it takes.
+pub fn story(seed: u64, law: &str) -> String {
+    let breaks = |script: &Script| play(script).broken.is_some_and(|(broken, _)| broken.law == law);
+    let script = shrink(Script::new(seed), breaks);
+    let (broken, story) = play(&script).broken.unwrap();
+    format!("seed {seed} breaks {}: {}\n{script}\n{story}", broken.law, broken.what)
+}
+
 impl Tally {
-    fn add(&mut self, seed: u64, outcome: Outcome, traced: bool) {
+    fn add(&mut self, script: &Script, outcome: Outcome, traced: bool) {
+        let seed = script.seed;
         self.seeds += 1;
+        let mut classes: BTreeSet<&'static str> = script.troubles.iter().map(|(_, trouble)| trouble.class()).collect();
+        if classes.is_empty() {
+            classes.insert("nothing");
+        }
+        if script.rollouts.len() > 1 {
+            classes.insert("a second rollout");
+        }
+        if script.skews.iter().any(|skew| *skew != 0) {
+            classes.insert("clocks differ");
+        }
+        for class in classes {
+            *self.matrix.entry(class).or_default().entry(outcome.end).or_default() += 1;
+        }
         self.writes += outcome.writes;
         if traced {
             self.traces ^= stable_hash(&[&seed.to_string(), &outcome.server.trace().join("\n")]);
@@ -66,20 +99,17 @@ impl Tally {
                 sum.premises += account.premises;
             }
         }
-        if let Some((broken, story)) = outcome.broken {
-            self.broken.push((seed, format!("{}: {}\n{story}", broken.law, broken.what)));
-        }
+        self.broken.extend(outcome.broken.map(|(broken, _)| (seed, broken.law)));
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (seed, what) in self.broken.iter().take(TOLD) {
-            writeln!(out, "seed {seed} breaks {what}\n")?;
+        for story in &self.stories {
+            writeln!(out, "{story}\n")?;
         }
-        if self.broken.len() > TOLD {
-            let seeds: Vec<u64> = self.broken.iter().map(|(seed, _)| *seed).collect();
-            writeln!(out, "all seeds that break a law: {seeds:?}")?;
+        for (seed, law) in self.broken.iter().skip(TOLD) {
+            writeln!(out, "seed {seed} breaks {law}")?;
         }
         for Account { law, sentence, premises } in &self.accounts {
             writeln!(out, "{law:<28}{premises:>10}  {sentence}")?;
@@ -87,6 +117,16 @@ impl fmt::Display for Tally {
         for (law, sentence) in PENDING {
             writeln!(out, "{law:<28}{:>10}  {sentence}", "pending")?;
         }
+        let ends = [End::Settled, End::TakenBack, End::Deleted, End::Waits];
+        writeln!(out, "\n{:<34}{:>12}{:>12}{:>12}{:>12}", "stories with", "settled", "taken back", "deleted", "wait")?;
+        for (class, counts) in &self.matrix {
+            write!(out, "{class:<34}")?;
+            for end in ends {
+                write!(out, "{:>12}", counts.get(&end).copied().unwrap_or_default())?;
+            }
+            writeln!(out)?;
+        }
+        writeln!(out)?;
         if self.traces != 0 {
             writeln!(out, "traces={:016x}", self.traces)?;
         }

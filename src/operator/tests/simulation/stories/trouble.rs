@@ -5,14 +5,12 @@ use std::{
     time::Duration,
 };
 
-use fastrand::Rng;
-use k8s_openapi::api::core::v1::ConfigMap;
-use serde_json::{Value, json};
-use sim::{Fault, Key, RequestInfo};
-use tokio::time::{Instant, sleep};
+use serde_json::Value;
+use sim::{Fault, RequestInfo};
+use tokio::time::Instant;
 
-use super::script::NAME;
-use crate::world::{CONFIG_MAP, NAMESPACE, OWN_FILE, Replica, World, key};
+use super::{edit, foreign::Foreign, replicas::Replicas};
+use crate::{members::Mute, world::World};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -23,282 +21,230 @@ pub enum Trouble {
     AtWrite { replica: usize, after: usize, fault: Fault },
     /// A share of all writes to a kind meets a fault, for a while.
     Writes { plural: &'static str, one_in: u64, fault: Fault, lasting: Duration },
+    /// All requests of all replicas, or of one, meet a fault, and their watches end.
+    Outage { replica: Option<usize>, fault: Fault, lasting: Duration },
     /// A replica dies; another one starts after a while.
     Kill { replica: usize, back: Duration },
-    /// A replica hears and is heard by nobody for a while.
-    Pause { replica: usize, lasting: Duration },
+    /// A replica hears and is heard by nobody for a while; its requests are lost.
+    Cut { replica: usize, lasting: Duration },
+    /// The same, but its requests are carried out when it is over.
+    Hold { replica: usize, lasting: Duration },
     /// A replica's watches are late for a while.
     Lag { replica: usize, lag: Duration, lasting: Duration },
     /// All watches end; with `forget` they have to list anew.
     Disconnect { forget: bool },
-    /// Members answer no scrape for a while: every one, or one of two.
-    Silence { all: bool, lasting: Duration },
+    /// Members answer nothing that is of use for a while: every one, or one of two.
+    Mute { how: Mute, all: bool, lasting: Duration },
+    /// The Prometheus answers nobody for a while.
+    Prometheus { lasting: Duration },
     /// Something happens to the pod of a member.
     Pod { member: usize, event: PodEvent },
-    /// Somebody takes an optimized member's settings back.
-    Override { member: usize },
-    /// Somebody edits the spec, and takes it back after a while where that is given.
-    Edit { path: &'static str, value: Value, back: Option<(Value, Duration)> },
-    /// Somebody deletes the rollout.
-    Delete,
-    /// The wall clock is set by this many seconds.
-    Clock { seconds: i64 },
+    /// Somebody else writes to one of the objects.
+    Foreign(Foreign),
+    /// Somebody edits the spec of a rollout, and takes it back after a while where that is given.
+    Edit { rollout: &'static str, path: String, value: Value, back: Option<(Value, Duration)> },
+    /// Somebody deletes a rollout.
+    Delete { rollout: &'static str },
+    /// The wall clock of a replica, or of the API server, is set by this many seconds.
+    Clock { replica: Option<usize>, seconds: i64 },
 }
 
 /// What happens to a pod.
 #[derive(Clone, Copy, Debug)]
 pub enum PodEvent {
     Restarts,
+    IsKilledForMemory,
     IsReplaced,
     IsUnready,
     Joins,
     Leaves,
 }
 
-/// Up to five troubles, within the time that a run takes; in some stories the leader is lost at the breach.
-pub fn draw(rng: &mut Rng, replicas: usize) -> Vec<(Duration, Trouble)> {
-    let count = rng.usize(0..=5);
-    let mut troubles: Vec<(Duration, Trouble)> =
-        (0..count).map(|_| (Duration::from_millis(rng.u64(0..420_000)), one(rng, replicas))).collect();
-    if replicas > 1 && rng.u8(0..4) == 0 {
-        let breach = Duration::from_millis(rng.u64(20_000..300_000));
-        troubles.push((breach, Trouble::Harm { share: 0.5, from: rng.usize(1..3) }));
-        let lost = breach + Duration::from_millis(rng.u64(0..12_000));
-        troubles.push((lost, Trouble::Pause { replica: 1, lasting: Duration::from_secs(rng.u64(5..60)) }));
-    }
-    troubles.sort_by_key(|(at, _)| *at);
-    troubles
-}
-
-fn one(rng: &mut Rng, replicas: usize) -> Trouble {
-    let replica = rng.usize(1..=replicas);
-    let lasting = Duration::from_secs(rng.u64(2..60));
-    match rng.u8(0..32) {
-        0..6 => Trouble::Harm { share: *rng.choice([0.02, 0.1, 0.5].iter()).unwrap(), from: rng.usize(1..4) },
-        6..10 => {
-            let faults = [Fault::CrashBefore, Fault::CrashAfter, Fault::LoseResponse, Fault::Hang];
-            Trouble::AtWrite { replica, after: rng.usize(0..12), fault: rng.choice(faults).unwrap() }
-        }
-        10..13 => {
-            let faults = [
-                Fault::Refuse(409, "conflict".to_owned()),
-                Fault::Refuse(429, "too many requests".to_owned()),
-                Fault::Refuse(500, "internal error".to_owned()),
-                Fault::Refuse(403, "forbidden".to_owned()),
-                Fault::Delay(Duration::from_millis(1500)),
-                Fault::Delay(Duration::from_millis(4000)),
-                Fault::LoseResponse,
-            ];
-            let plural = rng.choice(["pods", "configmaps", "services", "optimizationrollouts", "leases", "events"]);
-            let fault = rng.choice(faults).unwrap();
-            Trouble::Writes { plural: plural.unwrap(), one_in: rng.u64(1..4), fault, lasting }
-        }
-        13 => Trouble::Kill { replica, back: lasting },
-        14 | 28 | 29 => Trouble::Pause { replica, lasting },
-        15 => Trouble::Lag { replica, lag: Duration::from_millis(rng.u64(100..3000)), lasting },
-        16 => Trouble::Disconnect { forget: rng.bool() },
-        17 => Trouble::Silence { all: rng.bool(), lasting: lasting * 4 },
-        18..22 => {
-            use PodEvent::{IsReplaced, IsUnready, Joins, Leaves, Restarts};
-            let event = rng.choice([Restarts, IsReplaced, IsUnready, Joins, Leaves]).unwrap();
-            Trouble::Pod { member: rng.usize(0..8), event }
-        }
-        22 | 30 | 31 => Trouble::Override { member: rng.usize(0..8) },
-        23..26 => edit(rng, lasting),
-        26 => Trouble::Delete,
-        _ => Trouble::Clock { seconds: rng.i64(-300..300) },
-    }
-}
-
-fn edit(rng: &mut Rng, lasting: Duration) -> Trouble {
-    let (path, value, back) = match rng.u8(0..8) {
-        0 => ("/paused", json!(true), Some(json!(false))),
-        1 => ("/abort", json!({"reason": "somebody says so"}), Some(Value::Null)),
-        2 => ("/attempt", json!(2), None),
-        3 => ("/promoteThrough", json!("stage-0"), None),
-        4 => ("/stages/0/percent", json!(rng.u8(1..10)), None),
-        5 => ("/stages/0/bake", json!("90s"), None),
-        6 => ("/optimizations/0/settings/1/optimized", json!(150), None),
-        _ => ("/indicators/0/max", json!("5%"), None),
-    };
-    Trouble::Edit { path, value, back: back.map(|value| (value, lasting)) }
-}
-
-/// The replicas of a story, by their numbers; a replica that died has a successor.
-pub struct Replicas {
-    running: Vec<Option<Replica>>,
-    started: usize,
-}
-
-impl Replicas {
-    /// Starts so many.
-    pub fn start(world: &World, count: usize) -> Self {
-        let mut replicas = Self { running: Vec::new(), started: 0 };
-        for _ in 0..count {
-            replicas.running.push(None);
-            let last = replicas.running.len();
-            replicas.restart(world, last);
-        }
-        replicas
-    }
-
-    /// Name of the replica with this number, from 1.
-    fn name(&self, number: usize) -> Option<String> {
-        Some(self.running.get(number - 1)?.as_ref()?.name().to_owned())
-    }
-
-    /// Starts a successor.
-    fn restart(&mut self, world: &World, number: usize) {
-        self.started += 1;
-        let replica = world.start(&format!("replica-{}", self.started));
-        self.running[number - 1] = Some(replica);
-    }
-
-    /// Every replica is alive and hears everybody.
-    pub fn revive(&mut self, world: &World) {
-        for number in 1..=self.running.len() {
-            match self.name(number) {
-                Some(name) if !world.server.is_cut(&name) => world.server.lag(&name, Duration::ZERO),
-                _ => self.replace(world, number),
-            }
-        }
-    }
-
-    /// Ends a replica and starts another one.
-    fn replace(&mut self, world: &World, number: usize) {
-        if let Some(replica) = self.running[number - 1].take() {
-            world.kill(replica);
-        }
-        self.restart(world, number);
-    }
+/// What ends a trouble that lasts.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// The replica with this number has a successor.
+    Starts(usize),
+    /// The user is reached again.
+    Reached(String),
+    /// The watches of the user are in time again.
+    InTime(String),
+    /// Members answer again.
+    Heard,
+    /// The Prometheus answers again.
+    Prometheus,
+    /// The member is ready again.
+    Ready(String),
+    /// A field of the spec is as it was.
+    Edited(&'static str, String, Value),
 }
 
 impl Trouble {
-    /// Lets it happen, and end after its time.
-    pub async fn happen(self, world: &World, replicas: &mut Replicas) {
+    /// The number of the replica that it happens to.
+    pub fn replica(&self) -> Option<usize> {
         match self {
-            Self::Harm { share, from } => world.members.harm_by(share, from),
-            Self::AtWrite { replica, after, fault } => {
-                let Some(name) = replicas.name(replica) else { return };
-                let left = AtomicUsize::new(after);
-                world.server.on_request(move |request: &RequestInfo| {
-                    let counts = request.user == name && request.verb.writes() && request.key.plural != "leases";
-                    let is_it = counts && left.fetch_update(SeqCst, SeqCst, |left| Some(left.wrapping_sub(1))) == Ok(0);
-                    if is_it { fault.clone() } else { Fault::None }
-                });
-            }
-            Self::Writes { plural, one_in, fault, lasting } => {
-                let until = Instant::now() + lasting;
-                let count = AtomicU64::new(0);
-                world.server.on_request(move |request: &RequestInfo| {
-                    let meets = request.user.starts_with("replica-")
-                        && request.verb.writes()
-                        && request.key.plural == plural
-                        && Instant::now() < until;
-                    let is_one = meets && count.fetch_add(1, SeqCst).is_multiple_of(one_in);
-                    if is_one { fault.clone() } else { Fault::None }
-                });
+            Self::AtWrite { replica, .. }
+            | Self::Kill { replica, .. }
+            | Self::Cut { replica, .. }
+            | Self::Hold { replica, .. }
+            | Self::Lag { replica, .. } => Some(*replica),
+            Self::Outage { replica, .. } | Self::Clock { replica, .. } => *replica,
+            _ => None,
+        }
+    }
+
+    /// The row of the fault matrix that it counts in.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Harm { .. } => "optimized members fail",
+            Self::AtWrite { fault: Fault::CrashBefore | Fault::CrashAfter, .. } => "crash at a write",
+            Self::AtWrite { .. } => "lost answer, hanging write",
+            Self::Writes { .. } => "writes refused, late or lost",
+            Self::Outage { .. } => "outage of the API server",
+            Self::Kill { .. } => "a replica dies",
+            Self::Cut { .. } => "a replica cut off",
+            Self::Hold { .. } => "a replica stopped, then resumed",
+            Self::Lag { .. } => "stale caches",
+            Self::Disconnect { .. } => "watches end, history compacted",
+            Self::Mute { .. } => "members answer nothing of use",
+            Self::Prometheus { .. } => "outage of the Prometheus",
+            Self::Pod { .. } => "members come, go, restart",
+            Self::Foreign(_) => "others write to our objects",
+            Self::Edit { .. } => "the spec is edited",
+            Self::Delete { .. } => "the rollout is deleted",
+            Self::Clock { .. } => "clocks are set",
+        }
+    }
+
+    /// Lets it happen. What ends it, and after which time, where it lasts.
+    pub async fn begin(&self, world: &World, replicas: &mut Replicas) -> Option<(Duration, Ending)> {
+        match self {
+            Self::Harm { share, from } => world.members.harm_by(*share, *from),
+            Self::AtWrite { replica, after, fault } => at_write(world, replicas.name(*replica)?, *after, fault.clone()),
+            Self::Writes { plural, one_in, fault, lasting } => writes(world, plural, *one_in, fault.clone(), *lasting),
+            Self::Outage { replica, fault, lasting } => {
+                let only = replica.and_then(|number| replicas.name(number));
+                outage(world, only, fault.clone(), *lasting);
             }
             Self::Kill { replica, back } => {
-                if let Some(replica) = replicas.running[replica - 1].take() {
-                    world.kill(replica);
-                }
-                sleep(back).await;
-                replicas.restart(world, replica);
+                replicas.kill(world, *replica);
+                return Some((*back, Ending::Starts(*replica)));
             }
-            Self::Pause { replica, lasting } => {
-                let Some(name) = replicas.name(replica) else { return };
+            Self::Cut { replica, lasting } => {
+                let name = replicas.name(*replica)?;
                 world.server.cut(&name);
-                sleep(lasting).await;
-                world.server.revive(&name);
+                return Some((*lasting, Ending::Reached(name)));
+            }
+            Self::Hold { replica, lasting } => {
+                let name = replicas.name(*replica)?;
+                world.server.hold(&name);
+                return Some((*lasting, Ending::Reached(name)));
             }
             Self::Lag { replica, lag, lasting } => {
-                let Some(name) = replicas.name(replica) else { return };
-                world.server.lag(&name, lag);
-                sleep(lasting).await;
-                world.server.lag(&name, Duration::ZERO);
+                let name = replicas.name(*replica)?;
+                world.server.lag(&name, *lag);
+                return Some((*lasting, Ending::InTime(name)));
             }
             Self::Disconnect { forget } => {
-                if forget {
+                if *forget {
                     world.server.compact();
                 }
                 world.server.disconnect();
             }
-            Self::Silence { all, lasting } => {
-                world.members.silence(move |member| all || member.ends_with(['0', '2', '4', '6']));
-                sleep(lasting).await;
-                world.members.silence(|_| false);
+            Self::Mute { how, all, lasting } => {
+                let (how, all) = (*how, *all);
+                world.members.mute(move |member| (all || member.ends_with(['0', '2', '4', '6'])).then_some(how));
+                return Some((*lasting, Ending::Heard));
             }
-            Self::Pod { member, event } => pod(world, member, event).await,
-            Self::Override { member } => take_back(world, member),
-            Self::Edit { path, value, back } => {
-                edit_spec(world, path, value);
-                if let Some((value, after)) = back {
-                    sleep(after).await;
-                    edit_spec(world, path, value);
+            Self::Prometheus { lasting } => {
+                world.prometheus.stop(true);
+                return Some((*lasting, Ending::Prometheus));
+            }
+            Self::Pod { member, event } => return pod(world, *member, *event),
+            Self::Foreign(foreign) => foreign.happen(world),
+            Self::Edit { rollout, path, value, back } => {
+                edit::apply(world, rollout, path, value);
+                return back
+                    .as_ref()
+                    .map(|(value, after)| (*after, Ending::Edited(rollout, path.clone(), value.clone())));
+            }
+            Self::Delete { rollout } => {
+                if world.rollout(rollout).is_some() {
+                    world.delete(rollout).await;
                 }
             }
-            Self::Delete => {
-                if world.rollout(NAME).is_some() {
-                    world.delete(NAME).await;
-                }
+            Self::Clock { replica, seconds } => {
+                let clock = replica.map_or_else(|| world.server.clock(), |number| replicas.clock(number));
+                clock.step(jiff::SignedDuration::from_secs(*seconds));
             }
-            Self::Clock { seconds } => world.server.clock().step(jiff::SignedDuration::from_secs(seconds)),
+        }
+        None
+    }
+}
+
+impl Ending {
+    /// Ends it.
+    pub fn happen(self, world: &World, replicas: &mut Replicas) {
+        match self {
+            Self::Starts(replica) => replicas.restart(world, replica),
+            Self::Reached(name) => {
+                world.server.revive(&name);
+                world.server.release(&name);
+            }
+            Self::InTime(name) => world.server.lag(&name, Duration::ZERO),
+            Self::Heard => world.members.mute(|_| None),
+            Self::Prometheus => world.prometheus.stop(false),
+            Self::Ready(member) => world.fleet.set_ready(&member, true),
+            Self::Edited(rollout, path, value) => edit::apply(world, rollout, &path, &value),
         }
     }
 }
 
-async fn pod(world: &World, member: usize, event: PodEvent) {
+fn at_write(world: &World, name: String, after: usize, fault: Fault) {
+    let left = AtomicUsize::new(after);
+    world.server.on_request(move |request: &RequestInfo| {
+        let counts = request.user == name && request.verb.writes() && request.key.plural != "leases";
+        let is_it = counts && left.fetch_update(SeqCst, SeqCst, |left| Some(left.wrapping_sub(1))) == Ok(0);
+        if is_it { fault.clone() } else { Fault::None }
+    });
+}
+
+fn writes(world: &World, plural: &'static str, one_in: u64, fault: Fault, lasting: Duration) {
+    let until = Instant::now() + lasting;
+    let count = AtomicU64::new(0);
+    world.server.on_request(move |request: &RequestInfo| {
+        let meets = request.user.starts_with("replica-")
+            && request.verb.writes()
+            && request.key.plural == plural
+            && Instant::now() < until;
+        let is_one = meets && count.fetch_add(1, SeqCst).is_multiple_of(one_in);
+        if is_one { fault.clone() } else { Fault::None }
+    });
+}
+
+fn outage(world: &World, only: Option<String>, fault: Fault, lasting: Duration) {
+    let until = Instant::now() + lasting;
+    world.server.on_request(move |request: &RequestInfo| {
+        let is_one = only.as_ref().map_or(request.user.starts_with("replica-"), |only| request.user == *only);
+        if is_one && Instant::now() < until { fault.clone() } else { Fault::None }
+    });
+    world.server.disconnect();
+}
+
+fn pod(world: &World, member: usize, event: PodEvent) -> Option<(Duration, Ending)> {
     let members = world.fleet.members();
-    let Some(member) = members.get(member) else { return };
+    let member = members.get(member)?;
     match event {
         PodEvent::Restarts => world.fleet.restart(member, 1),
+        PodEvent::IsKilledForMemory => world.fleet.restart(member, 137),
         PodEvent::IsReplaced => world.fleet.replace(member),
         PodEvent::IsUnready => {
             world.fleet.set_ready(member, false);
-            sleep(Duration::from_secs(20)).await;
-            world.fleet.set_ready(member, true);
+            return Some((Duration::from_secs(20), Ending::Ready(member.clone())));
         }
         PodEvent::Joins => drop(world.fleet.add()),
         PodEvent::Leaves if members.len() > 4 => world.fleet.remove(member),
         PodEvent::Leaves => {}
     }
-}
-
-/// Somebody writes the baseline into an optimized member's file.
-fn take_back(world: &World, member: usize) {
-    let optimized: Vec<String> =
-        world.fleet.members().into_iter().filter(|member| world.members.is_optimized(member)).collect();
-    let Some(member) = optimized.get(member % optimized.len().max(1)) else { return };
-    let own = Key::of::<ConfigMap>(NAMESPACE, &format!("{member}-config"));
-    let rendered = Key::of::<ConfigMap>(NAMESPACE, CONFIG_MAP);
-    let (map, file, text) = if world.server.object(&own).is_some() {
-        (own, "node.toml".to_owned(), OWN_FILE)
-    } else {
-        (rendered, format!("{member}.toml"), "network.pool.enabled = false\n")
-    };
-    if world.server.object(&map).is_some_and(|map| map["data"].get(&file).is_some()) {
-        world.server.edit(&map, |map| map["data"][&file] = json!(text));
-    }
-}
-
-fn edit_spec(world: &World, path: &str, value: Value) {
-    let is_there =
-        world.server.object(&key(NAME)).is_some_and(|rollout| rollout["metadata"].get("deletionTimestamp").is_none());
-    if !is_there {
-        return;
-    }
-    world.edit(NAME, |spec| match spec.pointer_mut(path) {
-        Some(field) if !value.is_null() => *field = value,
-        _ => {
-            let (parent, name) = path.rsplit_once('/').unwrap_or_default();
-            if let Some(parent) = spec.pointer_mut(parent).and_then(Value::as_object_mut) {
-                if value.is_null() {
-                    parent.shift_remove(name);
-                } else {
-                    parent.insert(name.to_owned(), value);
-                }
-            }
-        }
-    });
+    None
 }
