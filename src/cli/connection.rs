@@ -118,7 +118,7 @@ impl Cluster {
                 "the API server does not accept your credentials; log in again".to_owned()
             }
             kube::Error::Api(status) if status.code == 403 => {
-                format!("{}; ask for the role view or edit in this namespace", status.message)
+                format!("{}; {}", status.message, role(&status.message))
             }
             error if is_missing(error) => UNKNOWN_KIND.to_owned(),
             kube::Error::Api(status) => status.message.clone(),
@@ -132,6 +132,16 @@ impl Cluster {
             }
             other => other.to_string(),
         }
+    }
+}
+
+/// The role that would allow what was forbidden.
+fn role(forbidden: &str) -> &'static str {
+    let reads = ["get", "list", "watch"].iter().any(|verb| forbidden.contains(&format!("cannot {verb} ")));
+    match (reads, forbidden.contains("at the cluster scope")) {
+        (true, true) => "ask for the role view in all namespaces, or name one with --namespace",
+        (true, false) => "ask for the role view in this namespace",
+        (false, _) => "ask for the role edit in this namespace",
     }
 }
 

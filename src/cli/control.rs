@@ -52,13 +52,20 @@ fn change(rollout: &OptimizationRollout, verb: &Verb) -> Result<(Value, String),
         Verb::Retry if !aborted => Err(format!("{name} was not taken back: only an aborted run can be retried")),
         Verb::Retry => {
             let attempt = rollout.spec.attempt + 1;
-            Ok((json!({"attempt": attempt, "abort": null, "paused": false}), format!("attempt {attempt} starts")))
+            // A promotion was a judgement of the last attempt: the next one bakes again.
+            let spec = json!({"attempt": attempt, "abort": null, "paused": false, "promoteThrough": null});
+            let back = status.retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
+            let when = if back { "starts" } else { "starts as soon as every member is back" };
+            Ok((spec, format!("attempt {attempt} {when}")))
         }
         _ if settled => ended("settled"),
         _ if aborted => ended("taken back already"),
         Verb::Pause => Ok((json!({"paused": true}), "holds; what hurts is still taken back".to_owned())),
         Verb::Resume => Ok((json!({"paused": false}), "goes on".to_owned())),
-        Verb::Abort(reason) => Ok((json!({"abort": {"reason": reason}}), "is taken back".to_owned())),
+        Verb::Abort(reason) => Ok((
+            json!({"abort": {"reason": reason}}),
+            format!("is asked to go back; see: kubectl optimize status {name}"),
+        )),
         Verb::Promote(through) => {
             let current = status.stage.map(|stage| stage.name);
             let through = through.clone().or(current).ok_or_else(|| format!("{name} is in no stage yet"))?;
@@ -66,7 +73,7 @@ fn change(rollout: &OptimizationRollout, verb: &Verb) -> Result<(Value, String),
             if !stages.contains(&through.as_str()) {
                 return Err(format!("{name} has no stage {through}; its stages are {}", stages.join(", ")));
             }
-            let said = format!("bakes up to stage {through} are skipped");
+            let said = format!("bakes up to stage {through}, its own too, are skipped");
             Ok((json!({"promoteThrough": through}), said))
         }
     }

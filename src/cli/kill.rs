@@ -1,10 +1,10 @@
 //! The sweep without any operator: traffic away and settings back, from wherever there is a kubeconfig.
 
-use std::{process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
-use api::{OptimizationRollout, rollout::Abort};
+use api::{OptimizationRollout, names::SERVING_LABEL, rollout::Abort};
 use cluster::{
-    execute::Writer,
+    execute::{WriteError, Writer},
     observe::{
         snapshot,
         snapshot::{Snapshot, unfinished},
@@ -21,22 +21,35 @@ use crate::connection::Cluster;
 const PERIOD: Duration = Duration::from_millis(500);
 /// Sweeping ends then, whatever is left.
 const LONGEST: Duration = Duration::from_secs(60);
+/// Failed writes that are listed.
+const MOST_ERRORS: usize = 10;
 /// For this long nothing must be left to do.
 const QUIET: Duration = Duration::from_secs(5);
 
 /// Takes back what is asked for, and says what became of it.
 pub async fn run(cluster: &Cluster, name: Option<&str>, reason: &str) -> Result<ExitCode, String> {
-    let swept = sweep(cluster.client(), &cluster.namespace, name, reason, Timestamp::now).await?;
+    let swept = sweep(cluster.client(), &cluster.namespace, name, reason, Timestamp::now)
+        .await
+        .map_err(|error| format!("cannot look at namespace {}: {}", cluster.namespace, cluster.why(&error)))?;
     if swept.rollouts.is_empty() {
         println!("Nothing to take back in namespace {}.", cluster.namespace);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}: settings are back in the API, and pods were told.", swept.rollouts.join(", "));
-    println!("Pods that left traffic return when an operator runs, which finds the run aborted.");
-    for error in &swept.left {
-        eprintln!("error: {error}");
+    let names = swept.rollouts.join(", ");
+    if swept.left.is_empty() {
+        println!("{names}: settings are back in the API, and pods were told.");
+        println!("Pods that left traffic return when an operator runs, which finds the run aborted. Without one:");
+        println!("  kubectl label pod --selector {SERVING_LABEL}=false --overwrite {SERVING_LABEL}=true");
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(if swept.left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    eprintln!("error: {names}: not everything could be taken back; these writes still fail:");
+    for error in swept.left.iter().take(MOST_ERRORS) {
+        eprintln!("  {error}");
+    }
+    if swept.left.len() > MOST_ERRORS {
+        eprintln!("  and {} more", swept.left.len() - MOST_ERRORS);
+    }
+    Ok(ExitCode::FAILURE)
 }
 
 /// What a sweep came to.
@@ -45,7 +58,7 @@ struct Swept {
     /// Rollouts that were taken back.
     rollouts: Vec<String>,
     /// Writes that still failed at the end.
-    left: Vec<String>,
+    left: BTreeSet<String>,
 }
 
 /// Repeats the withdrawals of all unfinished rollouts, or of the named one, until none is due any more.
@@ -55,16 +68,15 @@ async fn sweep(
     name: Option<&str>,
     reason: &str,
     now: impl Fn() -> Timestamp,
-) -> Result<Swept, String> {
+) -> kube::Result<Swept> {
     let writer = Writer::new(client.clone());
     let began = Instant::now();
     let mut busy = Instant::now();
     let mut swept = Swept::default();
     loop {
-        let Snapshot { world, namespace: objects, .. } = snapshot::take(&client, namespace)
-            .await
-            .map_err(|error| format!("cannot look at namespace {namespace}: {error}"))?;
-        swept.left.clear();
+        let Snapshot { world, namespace: objects, .. } = snapshot::take(&client, namespace).await?;
+        let before = std::mem::take(&mut swept.left);
+        let mut refused = true;
         for rollout in unfinished(&world).iter().filter(|rollout| name.is_none_or(|name| rollout.name_any() == name)) {
             let rollout = aborted(rollout, reason);
             let seen = world.observe(&objects, &rollout, now(), None, false);
@@ -75,10 +87,13 @@ async fn sweep(
             if !withdraw.is_empty() {
                 busy = Instant::now();
                 let errors = writer.withdraw(&rollout, &withdraw).await.errors;
+                refused &= errors.iter().all(|error| matches!(error, WriteError::Refused { .. }));
                 swept.left.extend(errors.iter().map(ToString::to_string));
             }
         }
-        if swept.rollouts.is_empty() || busy.elapsed() >= QUIET || began.elapsed() >= LONGEST {
+        // What is forbidden stays forbidden.
+        let in_vain = refused && !swept.left.is_empty() && swept.left == before;
+        if swept.rollouts.is_empty() || in_vain || busy.elapsed() >= QUIET || began.elapsed() >= LONGEST {
             return Ok(swept);
         }
         sleep(PERIOD).await;

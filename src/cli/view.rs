@@ -49,7 +49,10 @@ pub fn state(rollout: &OptimizationRollout) -> State {
     let status = rollout.status.clone().unwrap_or_default();
     let is = |kind: ConditionType| condition(&status, kind).is_some_and(|condition| condition.status == "True");
     if is(ConditionType::Aborted) {
-        State::Aborted { restored: status.retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some()) }
+        let acknowledged = status.retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
+        // Members that are back are let into traffic a moment later.
+        let away = status.summary.is_some_and(|summary| ["Rerouted", "Reduced"].contains(&summary.traffic.as_str()));
+        State::Aborted { restored: acknowledged && !away }
     } else if is(ConditionType::Stalled) {
         State::Stalled
     } else if is(ConditionType::Settled) {

@@ -7,7 +7,7 @@ use crate::{
     observation::Observation,
     plan::{Advance, Notice, Plan, Withdraw},
 };
-use intent::Intent;
+use intent::{Intent, State};
 use pass::Pass;
 
 pub mod acceptance;
@@ -66,7 +66,10 @@ pub(crate) fn conclude(pass: &Pass<'_>) -> (Intent, Plan) {
         intent.state.message += &format!("; a changed base is not followed: {}", problem.message);
     }
     let status = report::report(pass, &intent);
-    let notices = intent.transition.iter().map(|(reason, message)| notice(*reason, message)).collect();
+    let notices = match &intent.transition {
+        Some((reason, message)) => vec![notice(*reason, message)],
+        None => stall(pass, &intent).into_iter().collect(),
+    };
     let mut advance = intent.advance.clone();
     if deletion::is_held(pass) && !deletion::holds(pass, &intent) && !advance.contains(&Advance::ReleaseFinalizer) {
         advance.push(Advance::ReleaseFinalizer);
@@ -88,6 +91,17 @@ pub fn decide_standby(rollout: &OptimizationRollout, seen: &Observation) -> Opti
     let cause = Cause::new(breach.reason, &breach.message, seen.now);
     let withdraw = retreat::withdraw_only(&pass, cause.clone());
     Some((cause, withdraw))
+}
+
+/// What is told of a rollout that a person has to look after now: each reason once.
+fn stall(pass: &Pass<'_>, intent: &Intent) -> Option<Notice> {
+    let State { kind, reason, message } = &intent.state;
+    let told = pass.status.summary.as_ref().is_some_and(|summary| summary.reason == reason.to_string());
+    (*kind == intent::Kind::Stalled && !told).then(|| Notice {
+        reason: *reason,
+        message: message.clone(),
+        warning: true,
+    })
 }
 
 fn notice(reason: Reason, message: &str) -> Notice {

@@ -131,6 +131,8 @@ pub struct Service {
 pub struct Neighbour {
     /// Its name.
     pub name: String,
+    /// Id of its run.
+    pub run: Option<String>,
     /// It has a run whose members are not all settled or restored.
     pub unfinished: bool,
     /// Its run has baked its last stage and only watches.

@@ -46,7 +46,7 @@ fn a_running_rollout_is_steered_by_its_spec(#[case] verb: Verb, #[case] expected
 #[test]
 fn a_retry_is_the_next_attempt_without_what_stopped_the_last() {
     let (spec, _) = change(&running(Some("abortedAt")), &Verb::Retry).unwrap();
-    assert_eq!(spec, json!({"attempt": 2, "abort": null, "paused": false}));
+    assert_eq!(spec, json!({"attempt": 2, "abort": null, "paused": false, "promoteThrough": null}));
 }
 
 #[rstest]

@@ -75,7 +75,7 @@ async fn without_an_operator_traffic_and_settings_go_back_and_the_run_stays_abor
 
     let clock = server.clock();
     let swept = sweep(server.client_as("person"), NAMESPACE, None, "no operator", || clock.now()).await.unwrap();
-    assert_eq!((swept.rollouts, swept.left), (vec!["pooling".to_owned()], Vec::new()));
+    assert_eq!((swept.rollouts, swept.left), (vec!["pooling".to_owned()], BTreeSet::new()));
     assert_eq!(optimized(&server), 0);
     let service = server.object(&Key::of::<Service>(NAMESPACE, "qudag-node")).unwrap();
     assert_eq!(service["spec"]["selector"]["optimization.qudag.io/cohort"], "baseline");

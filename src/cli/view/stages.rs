@@ -21,7 +21,7 @@ pub fn stages(rollout: &OptimizationRollout, paint: Paint) -> String {
     let watched = run.is_some_and(|run| run.settling_at.is_some() || run.settled_at.is_some());
     let sign = |done: bool, here: bool| match (done, here, aborted) {
         (_, true, true) => (Style::Bad, "!"),
-        (true, ..) => (Style::Good, "x"),
+        (true, ..) => (Style::Good, "✓"),
         (_, true, false) => (Style::Busy, ">"),
         _ => (Style::Plain, ""),
     };

@@ -95,7 +95,7 @@ fn the_watch_after_the_stages_is_a_row_of_its_own() {
         })),
         "2026-01-01T02:00:00Z",
     );
-    assert!(text.contains("x  full     100 %\n>  (watch)         [##########..........] 12h of 24h\n"), "{text}");
+    assert!(text.contains("✓  full     100 %\n>  (watch)         [##########..........] 12h of 24h\n"), "{text}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub fn find(rollouts: &[Arc<DeserializeGuard<OptimizationRollout>>], own: &Optim
             let waits = reason(other) == Some(Reason::FleetBusy.to_string().as_str());
             Neighbour {
                 name: other.name_any(),
+                run: run(other).map(|run| run.id.clone()),
                 unfinished: is_unfinished(other),
                 watching: run(other).is_some_and(|run| run.succeeded_at.is_some() && run.settling_at.is_none()),
                 waits_before_us: waits && claim(other) < claim(own),

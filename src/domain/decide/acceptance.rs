@@ -5,7 +5,7 @@ use api::{
     fleet::{Delivery, Rendered},
     indicator::Mode,
     metrics::{Metrics, Source},
-    names::{BASE_KEY, MEMBERS_KEY},
+    names::{BASE_KEY, MEMBERS_KEY, RECORD_ANNOTATION},
     optimization::Optimization,
     reason::Reason,
 };
@@ -20,7 +20,7 @@ use crate::{
     analysis::query::Query,
     cohort::holdout,
     delivery,
-    observation::{Member, Observation, Problem},
+    observation::{Member, Neighbour, Observation, Problem, Shard},
     settings,
 };
 
@@ -213,9 +213,9 @@ pub fn busy(pass: &Pass<'_>) -> Option<Intent> {
         return None;
     }
     let neighbour = pass.seen.neighbours.iter().find(|neighbour| neighbour.unfinished || neighbour.waits_before_us);
-    if let Some(neighbour) = neighbour {
-        let message =
-            format!("rollout {} has a run on members of this fleet; this one starts after it", neighbour.name);
+    if let Some(Neighbour { name, unfinished, .. }) = neighbour {
+        let does = if *unfinished { "has a run on" } else { "waits longer for" };
+        let message = format!("rollout {name} {does} members of this fleet; this one starts after it");
         let mut intent = Intent::state(pass, Kind::Waiting, Reason::FleetBusy, message);
         intent.requeue = super::intent::ACTIVE;
         return Some(intent);
@@ -225,11 +225,33 @@ pub fn busy(pass: &Pass<'_>) -> Option<Intent> {
         .shards
         .iter()
         .find(|shard| !shard.record.members.is_empty() && shard.record.run != pass.wanted_run)?;
-    let message = format!(
-        "ConfigMap {} has members of run {}, which has not finished; this rollout starts after it",
-        shard.name, shard.record.run
-    );
-    let mut intent = Intent::state(pass, Kind::Waiting, Reason::FleetBusy, message);
+    let run = &shard.record.run;
+    let known =
+        pass.run.iter().map(|run| &run.id).chain(pass.seen.neighbours.iter().filter_map(|one| one.run.as_ref()));
+    let mut intent = if known.into_iter().any(|known| known == run) {
+        let message = format!(
+            "ConfigMap {} has members of run {run}, which has not finished; this rollout starts after it",
+            shard.name
+        );
+        Intent::state(pass, Kind::Waiting, Reason::FleetBusy, message)
+    } else {
+        Intent::state(pass, Kind::Stalled, Reason::FleetBusy, orphaned(pass, shard))
+    };
     intent.requeue = super::intent::ACTIVE;
     Some(intent)
+}
+
+/// That nobody will finish a run, and what a person does about it.
+fn orphaned(pass: &Pass<'_>, shard: &Shard) -> String {
+    let (name, run) = (&shard.name, &shard.record.run);
+    let command = match pass.spec.fleet.config.delivery {
+        Delivery::Rendered(_) => format!("kubectl delete configmap {name} (settled values go with it)"),
+        Delivery::Patched(_) => {
+            format!("kubectl annotate configmap {name} {RECORD_ANNOTATION}- (look at its file first)")
+        }
+    };
+    format!(
+        "ConfigMap {name} has members of run {run}, and no rollout has that run: its rollout was deleted before it could \
+         finish; close it with: {command}"
+    )
 }

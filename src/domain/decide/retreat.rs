@@ -42,6 +42,9 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
     let mark = Mark { run: run.id.clone(), cause };
     let back = Back::new(pass, &mark);
     let mut intent = Intent::state(pass, Kind::Working, Reason::Retreating, String::new());
+    if back.is_given_up(pass) {
+        return Some(back.give_up(pass, intent));
+    }
     intent.withdraw = withdraw(pass, &mark, &back);
     intent.advance = back.finishing(pass);
     intent.retreat = Some(back.clocks(pass, &mark.cause));
@@ -55,7 +58,7 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
     let done = intent.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
     let was_done = pass.status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
     if done && !was_done && intent.transition.is_none() {
-        intent.transition = Some((Reason::Restored, back.restored_message()));
+        intent.transition = Some((Reason::Restored, restored_message(pass).to_owned()));
     }
     Some(intent)
 }
@@ -165,24 +168,48 @@ impl<'p> Back<'p> {
             .filter(|member| !away.contains(member.pod.uid.as_str()) && pass.is_displaced(&member.pod))
             .map(|member| label_returned(&member.pod))
             .collect();
-        advance.extend(pass.seen.services.iter().filter(|service| self.widens(pass, service)).map(|service| {
-            Advance::WidenService { service: service.name.clone(), resource_version: service.resource_version.clone() }
-        }));
+        advance.extend(pass.seen.services.iter().filter(|service| self.widens(pass, service)).map(widen));
         if advance.is_empty() && self.away.is_empty() && self.is_off(pass) {
             advance.extend(closed(pass, -1).into_iter().map(|(shard, write)| forgotten(pass, shard, write)));
-        }
-        let deadline = pass.status.retreat.as_ref().and_then(|retreat| retreat.off_at.as_ref());
-        let overdue = deadline.is_some_and(|off| elapsed(off.0, pass.seen.now) >= UNREACHABLE_AFTER);
-        if pass.is_deleted() && self.is_off(pass) && overdue {
-            advance.push(Advance::ReleaseFinalizer);
         }
         advance
     }
 
+    /// Whether the rollout is being deleted and members have stayed silent for so long that it goes without them.
+    fn is_given_up(&self, pass: &Pass<'_>) -> bool {
+        let acknowledged = pass.status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
+        let is_over = pass.run_shards().all(|shard| shard.record.members.is_empty());
+        let silent = !acknowledged && (is_over || !self.away.is_empty());
+        pass.is_deleted() && silent && self.is_off(pass) && has_been_off(pass, UNREACHABLE_AFTER)
+    }
+
+    /// Leaves the fleet as it would be if everybody had acknowledged: a rollout that is gone can finish nothing, and the
+    /// next one could not start. What cannot be written holds the deletion up no longer than as long again.
+    fn give_up(&self, pass: &Pass<'_>, mut intent: Intent) -> Intent {
+        let displaced = pass.seen.members.iter().filter(|member| pass.is_displaced(&member.pod));
+        intent.advance = displaced.map(|member| label_returned(&member.pod)).collect();
+        intent.advance.extend(pass.seen.services.iter().filter(|service| is_marked(pass, service)).map(widen));
+        intent.requeue = Duration::from_millis(500);
+        if !intent.advance.is_empty() && !has_been_off(pass, UNREACHABLE_AFTER * 2) {
+            return intent;
+        }
+        intent.advance = closed(pass, -1).into_iter().map(|(shard, write)| forgotten(pass, shard, write)).collect();
+        if intent.advance.is_empty() || has_been_off(pass, UNREACHABLE_AFTER * 2) {
+            intent.advance = vec![Advance::ReleaseFinalizer];
+            return intent;
+        }
+        let names = stamp::listed(self.away.iter().map(|standing| standing.member.name.as_str()));
+        let message = format!(
+            "the rollout is deleted although {names} did not acknowledge the baseline within {}s; look at their pods",
+            UNREACHABLE_AFTER.as_secs()
+        );
+        intent.state = State { kind: Kind::Stalled, reason: Reason::Unreachable, message };
+        intent.transition(Reason::Unreachable)
+    }
+
     /// A narrowed Service may be widened once no pod that must not serve could come back by it.
     fn widens(&self, pass: &Pass<'_>, service: &Service) -> bool {
-        let marked = service.mark.as_ref().zip(pass.run.as_ref()).is_some_and(|(mark, run)| mark.run == run.id);
-        marked
+        is_marked(pass, service)
             && self.away.iter().all(|standing| {
                 standing.member.pod.serving.as_deref() == Some("false")
                     && !service.endpoints.contains(&standing.member.pod.name)
@@ -195,11 +222,8 @@ impl<'p> Back<'p> {
         let off = retreat.and_then(|retreat| retreat.off_at.as_ref());
         let overdue = off.is_some_and(|off| elapsed(off.0, pass.seen.now) >= UNREACHABLE_AFTER);
         if self.away.is_empty() {
-            return State {
-                kind: Kind::Stalled,
-                reason: cause.reason,
-                message: format!("{}; {}", cause.message, self.restored_message()),
-            };
+            let message = format!("{}; {}", cause.message, restored_message(pass));
+            return State { kind: Kind::Stalled, reason: cause.reason, message };
         }
         if let Some(problem) = pass.seen.problems.first() {
             let message = format!("{}; {}; still optimized: {names}", cause.message, problem.message);
@@ -216,8 +240,27 @@ impl<'p> Back<'p> {
         let message = format!("{}; {} of {total} members are back, waiting for {names}", cause.message, self.back);
         State { kind: Kind::Working, reason: Reason::Retreating, message }
     }
+}
 
-    fn restored_message(&self) -> String {
-        "every member runs its baseline again; raise spec.attempt to retry".to_owned()
+/// How things are when everybody is back, and what a person does to try again.
+#[must_use]
+pub fn restored_message(pass: &Pass<'_>) -> &'static str {
+    match &pass.spec.abort {
+        Some(_) => "every member runs its baseline again; take spec.abort away and raise spec.attempt to retry",
+        None => "every member runs its baseline again; raise spec.attempt to retry",
     }
+}
+
+fn is_marked(pass: &Pass<'_>, service: &Service) -> bool {
+    service.mark.as_ref().zip(pass.run.as_ref()).is_some_and(|(mark, run)| mark.run == run.id)
+}
+
+fn widen(service: &Service) -> Advance {
+    Advance::WidenService { service: service.name.clone(), resource_version: service.resource_version.clone() }
+}
+
+/// Whether the settings have been back in the API for so long.
+fn has_been_off(pass: &Pass<'_>, long: Duration) -> bool {
+    let off = pass.status.retreat.as_ref().and_then(|retreat| retreat.off_at.as_ref());
+    off.is_some_and(|off| elapsed(off.0, pass.seen.now) >= long)
 }

@@ -104,6 +104,28 @@ pub fn stamping(pass: &Pass<'_>) -> Option<Intent> {
     Some(intent)
 }
 
+/// What is wrong with the way in which a member reports, where that is why it does not acknowledge.
+fn silence(pass: &Pass<'_>, standing: &Standing<'_>) -> Option<String> {
+    let metric = pass.spec.fleet.acknowledgement.metric.as_ref()?;
+    let (name, label) = (&standing.member.name, &pass.spec.fleet.acknowledgement.label);
+    let Some(report) = pass.seen.measurements.as_ref()?.reports.get(name) else {
+        return Some(format!(", whose metrics nobody could read ({name})"));
+    };
+    if report.pod != standing.member.pod.uid {
+        return None;
+    }
+    let known: Vec<&str> = report.enabled.keys().map(String::as_str).collect();
+    let wanted = pass.spec.optimizations.iter().map(|optimization| optimization.name.as_str());
+    let missing: Vec<&str> = wanted.filter(|wanted| !known.contains(wanted)).collect();
+    match (known.is_empty(), missing.as_slice()) {
+        (_, []) => None,
+        (true, _) => Some(format!("; {name} exposes no {metric} with a label {label}")),
+        (false, _) => {
+            Some(format!("; {name} exposes {metric} for {}, not for {}", known.join(", "), missing.join(", ")))
+        }
+    }
+}
+
 /// Waits for acknowledgements, then for the bake, then promotes; settles at the end of the watch.
 #[must_use]
 pub fn progress(pass: &Pass<'_>) -> Option<Intent> {
@@ -115,10 +137,9 @@ pub fn progress(pass: &Pass<'_>) -> Option<Intent> {
         let names = stamp::listed(pending.iter().copied());
         let all = pass.roster.optimized_count();
         let message = shrink::waiting(pass, &names).unwrap_or_else(|| {
-            format!(
-                "{} of {all} optimized members acknowledged; waiting for {names}",
-                all.saturating_sub(pending.len())
-            )
+            let acknowledged = all.saturating_sub(pending.len());
+            let why = pass.roster.pending().find_map(|standing| silence(pass, standing)).unwrap_or_default();
+            format!("{acknowledged} of {all} optimized members acknowledged; waiting for {names}{why}")
         });
         let mut intent = Intent::state(pass, Kind::Working, Reason::AwaitingAcknowledgement, message);
         intent.advance = upkeep(pass);

@@ -8,8 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{
     acceptance,
     cohorts::is_eligible,
+    deletion,
     intent::{Intent, Kind},
     pass::Pass,
+    retreat::restored_message,
     stage::{self, count},
     stamp,
 };
@@ -25,7 +27,7 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
         let cause = pass.status.retreat.as_ref();
         let reason = cause.map_or(Reason::AbortRequested, |retreat| retreat.reason);
         let message = cause.map_or("", |retreat| retreat.message.as_str());
-        let message = format!("{message}; every member runs its baseline again; raise spec.attempt to retry");
+        let message = format!("{message}; {}", restored_message(pass));
         let mut intent = Intent::state(pass, Kind::Stalled, reason, message);
         intent.advance = stamp::joiners(pass);
         return Some(intent);
@@ -36,7 +38,7 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
     }
     if pass.settings.is_settled() {
         let mut intent = Intent::state(pass, Kind::Waiting, Reason::Settled, "every value is the baseline already");
-        intent.advance = stamp::joiners(pass);
+        intent.advance = deletion::hold_settled(pass).into_iter().chain(stamp::joiners(pass)).collect();
         return Some(intent);
     }
     if acceptance::is_optimized_already(pass) {

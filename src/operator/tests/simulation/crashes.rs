@@ -5,14 +5,14 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use k8s_openapi::api::core::v1::ConfigMap;
 use rstest::rstest;
 use serde_json::{Value, json};
 use sim::{Fault, RequestInfo};
 
 use crate::{
+    end_state::end_state,
     retreat::{restored, taken_back},
-    world::{CONFIG_MAP, World, based_rollout, patched_rollout, rollout},
+    world::{World, based_rollout, patched_rollout, rollout},
 };
 
 /// Lets the first replica die at one of its writes, the Lease aside. Returns how many writes there were.

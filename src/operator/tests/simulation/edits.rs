@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use sim::{Fault, Verb};
 
 use crate::{
-    crashes::{crash_at, end_state},
+    crashes::crash_at,
+    end_state::end_state,
     retreat::restored,
     world::{CONFIG_MAP, OWN_FILE, Replica, World, patched_rollout, rollout},
 };

@@ -8,6 +8,7 @@ mod end_state;
 mod foreign;
 mod lifecycle;
 mod members;
+mod mistakes;
 mod patched;
 mod plan;
 mod prometheus;

@@ -35,7 +35,7 @@ fn narrate(seed: u64) -> ExitCode {
         None => ExitCode::SUCCESS,
         Some((broken, _)) => {
             println!("{} is broken: {}.\n{}\n", broken.law, broken.sentence, broken.what);
-            println!("{}", stories::story(seed, broken.law));
+            println!("{}", stories::tally::story(seed, broken.law));
             ExitCode::FAILURE
         }
     }

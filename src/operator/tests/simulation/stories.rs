@@ -9,10 +9,10 @@ pub mod script;
 mod shrink;
 #[cfg(test)]
 mod sweep;
-mod tally;
+pub mod tally;
 mod trouble;
 
-pub use tally::{story, tally};
+pub use tally::tally;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,176 @@
+//! Mistakes that people make, and how they get out of them.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::world::{CONFIG_MAP, Replica, World, key, rollout};
+
+/// A rollout whose members can never acknowledge: they know no such optimization.
+fn mistyped() -> Value {
+    let mut mistyped = rollout("mistyped");
+    mistyped["spec"]["optimizations"][0]["name"] = json!("connection_poolin");
+    mistyped
+}
+
+/// A fleet whose first member waits for an acknowledgement that never comes.
+async fn mistyped_canary() -> (World, Replica) {
+    let world = World::new();
+    let replica = world.start("replica-1");
+    world.apply(&mistyped());
+    world.until("canary", |world| world.optimized() == 1).await;
+    world.until_reason("mistyped", "AwaitingAcknowledgement").await;
+    (world, replica)
+}
+
+fn message(world: &World, name: &str) -> String {
+    let ready = world.status(name).conditions.into_iter().find(|condition| condition.type_ == "Progressing");
+    ready.map(|ready| ready.message).unwrap_or_default()
+}
+
+/// Reasons and notes of all events.
+fn events(world: &World) -> Vec<String> {
+    let writes = world.server.writes().into_iter().filter(|write| write.key.plural == "events");
+    writes.map(|write| format!("{}: {}", write.body["reason"], write.body["note"])).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_knows_no_such_optimization_is_said_to_be_why_the_run_waits() {
+    let (world, _replica) = mistyped_canary().await;
+    let says = |world: &World| {
+        world.status("mistyped").conditions.iter().any(|condition| {
+            condition
+                .message
+                .ends_with("exposes optimization_enabled for connection_pooling, dns_cache, not for connection_poolin")
+        })
+    };
+    world.until("the reason", says).await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_metric_that_nobody_exposes_is_said_to_be_why_the_run_waits() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    let mut mistyped = rollout("pooling");
+    mistyped["spec"]["fleet"]["acknowledgement"]["metric"] = json!("optimization_enabld");
+    world.apply(&mistyped);
+    world
+        .until("the reason", |world| {
+            message(world, "pooling").ends_with("exposes no optimization_enabld with a label optimization")
+        })
+        .await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_nobody_acknowledges_is_deleted_and_the_fleet_is_free_for_the_next() {
+    let (world, _replica) = mistyped_canary().await;
+    world.delete("mistyped").await;
+    world.until("deleted", |world| world.rollout("mistyped").is_none()).await;
+    assert_eq!(world.displaced(), Vec::<String>::new(), "every pod is back in traffic");
+    let told = events(&world);
+    assert_eq!(told.iter().filter(|event| event.contains("did not acknowledge")).count(), 1, "{told:#?}");
+    world.check();
+    world.apply(&rollout("pooling"));
+    world.until_reason("pooling", "Settled").await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_cannot_put_everything_back_is_not_held_up_for_ever() {
+    let (world, _replica) = mistyped_canary().await;
+    world.server.on_request(|request| {
+        let labels = request.key.plural == "pods" && request.body["metadata"]["labels"].is_object();
+        if labels { sim::Fault::Refuse(403, "forbidden".to_owned()) } else { sim::Fault::None }
+    });
+    world.delete("mistyped").await;
+    world.until("deleted", |world| world.rollout("mistyped").is_none()).await;
+    assert_eq!(world.optimized(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_whose_rollout_is_gone_is_reported_with_the_way_out() {
+    let (world, _replica) = mistyped_canary().await;
+    world.server.remove(&key("mistyped"));
+    world.apply(&rollout("pooling"));
+    world.until_reason("pooling", "FleetBusy").await;
+    let stalled = world.status("pooling").conditions.into_iter().find(|condition| condition.type_ == "Stalled");
+    let stalled = stalled.filter(|stalled| stalled.status == "True").unwrap().message;
+    assert!(stalled.contains("kubectl delete configmap qudag-optimizations"), "{stalled}");
+    world.server.remove(&sim::Key::of::<ConfigMap>("qudag", CONFIG_MAP));
+    world.until_reason("pooling", "Settled").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_waits_for_one_that_only_waits_says_so() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    let mut first = rollout("pooling");
+    first["spec"]["paused"] = json!(true);
+    world.apply(&first);
+    world.until_reason("pooling", "Paused").await;
+    for name in ["second", "third"] {
+        let mut waiting = rollout(name);
+        waiting["spec"]["optimizations"][0]["settings"] =
+            json!([{"path": "dns", "optimized": true, "baseline": false}]);
+        waiting["metadata"]["creationTimestamp"] = json!(format!("2026-01-01T00:0{}:00Z", name.len() - 5));
+        world.apply(&waiting);
+        world.until_reason(name, "FleetBusy").await;
+    }
+    sleep(Duration::from_secs(10)).await;
+    assert!(message(&world, "second").contains("third waits longer for"), "{}", message(&world, "second"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settled_rollout_that_was_deleted_and_applied_again_can_restore() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until_reason("pooling", "Settled").await;
+    world.delete("pooling").await;
+    world.until("deleted", |world| world.rollout("pooling").is_none()).await;
+    let mut again = rollout("pooling");
+    again["spec"]["deletionPolicy"] = json!("Restore");
+    world.apply(&again);
+    world.until_reason("pooling", "Settled").await;
+    sleep(Duration::from_secs(5)).await;
+    world.delete("pooling").await;
+    world.until("deleted", |world| world.rollout("pooling").is_none()).await;
+    world.until("restored", |world| world.optimized() == 0).await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_is_told_by_one_event_however_long_it_lasts() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    let mut nobody = rollout("pooling");
+    nobody["spec"]["fleet"]["selector"]["matchLabels"]["app"] = json!("nobody");
+    world.apply(&nobody);
+    world.until_reason("pooling", "NoMembers").await;
+    sleep(Duration::from_secs(900)).await;
+    let told = events(&world);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].starts_with("\"NoMembers\": "), "{told:?}");
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_that_stays_in_the_spec_is_named_as_what_is_in_the_way() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until("canary", |world| world.optimized() == 1).await;
+    world.edit("pooling", |spec| spec["abort"] = json!({"reason": "ticket 42"}));
+    world.until("restored", |world| world.history("pooling").contains(&"Restored".to_owned())).await;
+    world.edit("pooling", |spec| spec["attempt"] = json!(2));
+    sleep(Duration::from_secs(10)).await;
+    let stalled = world.status("pooling").conditions;
+    assert!(stalled.iter().any(|condition| condition.message.contains("spec.abort")), "{stalled:#?}");
+    world.edit("pooling", |spec| drop(spec.as_object_mut().unwrap().shift_remove("abort")));
+    world.until_reason("pooling", "Settled").await;
+    world.check();
+}
