@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 
 SEEDS ?= 1000
 
-.PHONY: help test sim demo bench cluster cluster-down shell crds
+.PHONY: help test sim demo try bench cluster cluster-down shell crds
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,6 +17,9 @@ sim: ## Play SEEDS=1000 stories out of seeds against the laws, from BASE=1; SEED
 
 demo: ## A good and a bad rollout on a real cluster with live traffic
 	@e2e/demo
+
+try: ## A local cluster with the operator, a fleet and load, for rollouts by hand
+	@e2e/try
 
 bench: ## Measure on a real cluster; QUICK=1, BENCH=section,...: see docs/benchmarks.md
 	@e2e/bench
