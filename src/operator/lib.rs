@@ -103,6 +103,7 @@ pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> 
         writer: Writer::new(client.clone()),
         samplers: sampler::Samplers::new(sources.clone(), clock.clone(), wake.clone(), telemetry.clone()),
         sources,
+        starts: tokio::sync::Mutex::default(),
         memory: memory::Memory::default(),
         leadership: leadership.clone(),
         client: client.clone(),

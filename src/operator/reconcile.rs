@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use api::{OptimizationRollout, reason::Reason};
+use api::{OptimizationRollout, OptimizationRolloutStatus, reason::Reason};
 use cluster::{
     execute::{WriteError, Writer},
-    observe::{Namespace, World, connection},
+    observe::{Namespace, World, connection, neighbour},
 };
 use domain::{
     decide::decide,
@@ -68,6 +68,8 @@ pub struct Context {
     pub samplers: Samplers,
     /// Who can be asked for measurements.
     pub sources: Sources,
+    /// Whose turn it is to start a run.
+    pub starts: tokio::sync::Mutex<()>,
     /// Between passes.
     pub memory: Memory,
     /// Whether this replica may advance.
@@ -123,6 +125,26 @@ impl Context {
         if let Ok(Some(problem)) = tokio::time::timeout(cluster::execute::DEADLINE, checked).await {
             seen.connection = Some(Err(problem));
         }
+    }
+
+    /// Decides and executes. A run only starts when the API server itself says that no other one is on its members, and
+    /// one starts at a time: two rollouts that were applied at once know nothing of each other yet.
+    async fn decide_and_execute(&self, key: &Key, rollout: &OptimizationRollout, mut seen: Observation) -> Duration {
+        let plan = decide(rollout, &seen);
+        let run = |status: &OptimizationRolloutStatus| status.run.as_ref().map(|run| run.id.clone());
+        if run(&plan.status) == rollout.status.as_ref().and_then(run) {
+            return self.execute(key, rollout, &plan).await;
+        }
+        let _turn = self.starts.lock().await;
+        match tokio::time::timeout(cluster::execute::DEADLINE, neighbour::newest(&self.client, rollout)).await {
+            Ok(Ok(newest)) => seen.neighbours = newest,
+            Ok(Err(error)) => {
+                tracing::warn!(rollout = %key, %error, "cannot see whether another run is on these members");
+                return AFTER_FAILURE;
+            }
+            Err(_) => return AFTER_FAILURE,
+        }
+        self.execute(key, rollout, &decide(rollout, &seen)).await
     }
 
     /// Executes a plan in its order; says when to look again.
@@ -218,8 +240,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
     let runs = sampling.is_some();
     context.samplers.follow(&key, &ObjectRef::from_obj(&*guarded), sampling);
     let requeue = if leads {
-        let plan = decide(rollout, &seen);
-        context.execute(&key, rollout, &plan).await
+        context.decide_and_execute(&key, rollout, seen).await
     } else {
         let soon = standby::pass(&context, &key, rollout, &seen).await;
         soon.unwrap_or(if runs { STANDBY_INTERVAL } else { domain::decide::intent::IDLE })

@@ -286,7 +286,9 @@ impl ApiServer {
 
     /// Ends [`Self::hold`].
     pub fn release(&self, user: &str) {
-        self.state().held.remove(user);
+        if self.state().held.remove(user) {
+            self.fault(user, None, "goes on");
+        }
         self.wake();
     }
 

@@ -8,7 +8,7 @@ use api::{
     reason::Reason,
 };
 use domain::observation::Neighbour;
-use kube::{ResourceExt, core::DeserializeGuard};
+use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
 
 /// The other rollouts of the namespace that render into the same ConfigMap or select members in common.
 ///
@@ -33,6 +33,17 @@ pub fn find(rollouts: &[Arc<DeserializeGuard<OptimizationRollout>>], own: &Optim
             }
         })
         .collect()
+}
+
+/// The same, as the API server has them now: of two rollouts that were applied at once, a cache may know neither's run.
+///
+/// # Errors
+/// When the API server does not answer.
+pub async fn newest(client: &Client, own: &OptimizationRollout) -> kube::Result<Vec<Neighbour>> {
+    let namespace = own.namespace().unwrap_or_default();
+    let rollouts: Api<DeserializeGuard<OptimizationRollout>> = Api::namespaced(client.clone(), &namespace);
+    let all: Vec<_> = rollouts.list(&ListParams::default()).await?.items.into_iter().map(Arc::new).collect();
+    Ok(find(&all, own))
 }
 
 fn overlaps(other: &OptimizationRollout, own: &OptimizationRollout) -> bool {

@@ -9,7 +9,7 @@ use api::{
 };
 
 use super::{
-    intent::{Intent, Kind},
+    intent::{Intent, Kind, State},
     pass::{Pass, Phase},
     stamp::patched::write_to,
     tell,
@@ -30,6 +30,13 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
         return None;
     }
     let mut intent = Intent::state(pass, Kind::Working, Reason::Deleted, "the rollout is being deleted");
+    if let Some(neighbour) = pass.seen.neighbours.iter().find(|one| one.unfinished && !unsettle(pass).is_empty()) {
+        // Its members' files are its own until it has ended.
+        let message =
+            format!("rollout {} has a run on members of this fleet; the values go back after it", neighbour.name);
+        intent.state = State { kind: Kind::Working, reason: Reason::FleetBusy, message };
+        return Some(intent);
+    }
     if pass.spec.deletion_policy == DeletionPolicy::Restore && matches!(pass.phase, Phase::Settled | Phase::Idle) {
         intent.advance = unsettle(pass);
     }

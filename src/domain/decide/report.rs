@@ -40,7 +40,8 @@ pub fn report(pass: &Pass<'_>, intent: &Intent) -> OptimizationRolloutStatus {
         history: old.history.clone(),
         ineligible: ineligible(pass),
     };
-    let measured = pass.measurements().filter(|_| intent.stage == old.stage);
+    // What was measured before a stage ended is not what the next one, or the watch, has covered.
+    let measured = pass.measurements().filter(|_| intent.stage == old.stage && intent.run == old.run);
     if let (Some(stage), Some(measurements)) = (&mut status.stage, measured) {
         stage.covered = whole_seconds(measurements.covered);
     }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::world::{CONFIG_MAP, Replica, World, key, rollout};
+use crate::world::{CONFIG_MAP, Replica, World, key, patched_rollout, rollout};
 
 /// A rollout whose members can never acknowledge: they know no such optimization.
 fn mistyped() -> Value {
@@ -171,6 +172,66 @@ async fn an_abort_that_stays_in_the_spec_is_named_as_what_is_in_the_way() {
     let stalled = world.status("pooling").conditions;
     assert!(stalled.iter().any(|condition| condition.message.contains("spec.abort")), "{stalled:#?}");
     world.edit("pooling", |spec| drop(spec.as_object_mut().unwrap().shift_remove("abort")));
+    world.until_reason("pooling", "Settled").await;
+    world.check();
+}
+
+/// Two rollouts of other settings on one fleet.
+fn two_rollouts(one: Value) -> [Value; 2] {
+    let mut other = one.clone();
+    other["metadata"]["name"] = json!("caching");
+    other["spec"]["optimizations"] = json!([{"name": "dns_cache", "settings": [{"path": "network.dns.cached", "optimized": true, "baseline": false}]}]);
+    [one, other]
+}
+
+#[rstest]
+#[case::rendered(World::new(), rollout("pooling"))]
+#[case::patched(World::patched(6), patched_rollout("pooling"))]
+#[tokio::test(start_paused = true)]
+async fn of_two_rollouts_that_are_applied_at_once_one_waits_for_the_other(#[case] world: World, #[case] one: Value) {
+    let _replica = world.start("replica-1");
+    sleep(Duration::from_secs(2)).await;
+    for rollout in two_rollouts(one) {
+        world.apply(&rollout);
+    }
+    world
+        .until("both settled", |world| world.reason("pooling") == "Settled" && world.reason("caching") == "Settled")
+        .await;
+    world.check();
+}
+
+#[rstest]
+#[case::rendered(World::new(), rollout("pooling"))]
+#[case::patched(World::patched(6), patched_rollout("pooling"))]
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_restores_waits_for_the_run_of_another_rollout(#[case] world: World, #[case] mut one: Value) {
+    let _replica = world.start("replica-1");
+    one["spec"]["deletionPolicy"] = json!("Restore");
+    let [one, other] = two_rollouts(one);
+    world.apply(&one);
+    world.until_reason("pooling", "Settled").await;
+    world.apply(&other);
+    world.until_reason("caching", "Baking").await;
+    world.delete("pooling").await;
+    world.until_reason("caching", "Settled").await;
+    world.until("deleted", |world| world.rollout("pooling").is_none()).await;
+    world.until("restored", |world| world.optimized() == 0).await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_is_taken_out_of_the_list_is_no_part_of_the_watch() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    let mut long = rollout("pooling");
+    long["spec"]["stages"] = json!([
+        {"name": "one", "percent": 20, "bake": "20s"}, {"name": "two", "percent": 50, "bake": "300s"},
+    ]);
+    world.apply(&long);
+    world.until("the second stage", |world| world.status("pooling").stage.is_some_and(|stage| stage.index == 1)).await;
+    world.until_reason("pooling", "Baking").await;
+    sleep(Duration::from_secs(60)).await;
+    world.edit("pooling", |spec| drop(spec["stages"].as_array_mut().unwrap().pop()));
     world.until_reason("pooling", "Settled").await;
     world.check();
 }

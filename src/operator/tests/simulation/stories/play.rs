@@ -26,6 +26,8 @@ use crate::{
 
 /// Without a write for so long, a story has come to rest: longer than the longest pause between two passes.
 const REST: Duration = Duration::from_secs(330);
+/// Without anything done but reports for so long, a run waits for people: longer than stages, watches and silences last.
+const WAITS: Duration = Duration::from_secs(700);
 /// Longer than any story takes to come to rest.
 const LONGEST: Duration = Duration::from_secs(7200);
 /// Entries that are told of a broken law.
@@ -112,7 +114,7 @@ async fn run(script: &Script) -> Outcome {
     replicas.revive(&world);
     come_to_rest(&world).await;
     world.server.record(Entry::Calm { at: Instant::now() });
-    if !rests(world.laws.last_write()) {
+    if !rests(world.laws.last_write(), REST) {
         // Who reports while it waits may go on; who has come to its end may not.
         sleep(REST).await;
     }
@@ -124,14 +126,15 @@ async fn come_to_rest(world: &World) {
     let began = Instant::now();
     while began.elapsed() < LONGEST && world.laws.violations().is_empty() {
         sleep(Duration::from_secs(5)).await;
-        if began.elapsed() >= REST && rests(world.laws.last_deed()) {
+        let rested = began.elapsed() >= REST && rests(world.laws.last_write(), REST);
+        if rested || began.elapsed() >= WAITS && rests(world.laws.last_deed(), WAITS) {
             return;
         }
     }
 }
 
-fn rests(last: Option<Instant>) -> bool {
-    last.is_none_or(|last| last.elapsed() >= REST)
+fn rests(last: Option<Instant>, long: Duration) -> bool {
+    last.is_none_or(|last| last.elapsed() >= long)
 }
 
 fn outcome(world: &World) -> Outcome {
