@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::view::View;
 use super::{Found, Law};
-use crate::history::Entry;
+use crate::history::{Entry, Write};
 use crate::object::text;
 
 /// From a transition to its event.
@@ -39,6 +39,7 @@ impl Law for Evidence {
             Entry::Write(write) if write.key.plural == "events" => {
                 let reason = text(&write.body, "/reason");
                 self.owed.retain(|(user, owed, _)| *user != write.user || owed != reason);
+                found.violations.extend(untrue(write, view));
             }
             _ => {}
         }
@@ -54,6 +55,15 @@ impl Law for Evidence {
             self.owed.push((write.user.clone(), last.reason.to_string(), write.at + DEADLINE));
         }
     }
+}
+
+/// An event of something that no status says.
+fn untrue(write: &Write, view: &View) -> Option<String> {
+    view.ours(&Entry::Write(write.clone()))?;
+    let (name, note) = (text(&write.body, "/regarding/name"), text(&write.body, "/note"));
+    let (_, rollout) = view.rollouts().find(|(key, _)| key.namespace == write.key.namespace && key.name == name)?;
+    let told = rollout.status.iter().flat_map(|status| &status.history).any(|entry| entry.message == note);
+    (!told).then(|| format!("{} told what no status says: {note}", write.user))
 }
 
 /// A fact that is new in a status.

@@ -1,33 +1,89 @@
 //! L14: one advances.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::OptimizationRollout;
 use api::names::{COHORT_LABEL, LEASE, RETREAT_ANNOTATION, SERVING_LABEL, TOUCH_ANNOTATION, cohort};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::view::{Map, View};
 use super::{Found, Law};
 use crate::history::{Entry, Write};
-use crate::object::text;
+use crate::object::{labels, text, texts};
 use crate::request::{Subresource, Verb};
 
-pub(super) struct OneAdvances;
+/// How long after it last renewed the Lease a commit of a replica may arrive: its own deadline, and the longest time that
+/// a write is on its way.
+const LATEST: Duration = Duration::from_secs(10);
+
+/// When each replica last renewed the Lease.
+#[derive(Default)]
+pub(super) struct OneAdvances {
+    renewed: BTreeMap<String, Instant>,
+}
 
 impl Law for OneAdvances {
     fn law(&self) -> (&'static str, &'static str) {
         (
             "L14 one advances",
-            "without the Lease a replica withdraws, or completes what was committed on unchanged objects",
+            "a replica withdraws, or it holds the Lease and goes on from what is committed, on unchanged objects",
         )
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
         let Some(write) = view.ours(entry) else { return };
-        if matches!(write.key.plural.as_str(), "leases" | "events") || holder(view) == write.user {
+        if write.key.plural == "leases" {
+            self.renewed.insert(write.user.clone(), write.at);
+        }
+        if matches!(write.key.plural.as_str(), "leases" | "events") {
             return;
         }
+        if let Some(what) = view.status_write(entry).and_then(|(_, before, after)| goes_on(before, after)) {
+            let age = self.renewed.get(&write.user).map(|renewed| write.at.duration_since(*renewed));
+            let expired = age.map_or(holder(view) != write.user, |age| age > LATEST);
+            found.violations.extend(expired.then(|| format!("{} committed {what} without the Lease", write.user)));
+        }
+        found.violations.extend(lets_in_early(write, view));
         let advances = !withdraws(write);
-        let broken = if advances { unfounded(write, view) } else { None };
-        found.stake(broken.map(|why| format!("{} wrote {} without the Lease, {why}", write.user, write.key)));
+        if advances && write.verb != Verb::Create && text(&write.body, "/metadata/resourceVersion").is_empty() {
+            let (user, key) = (&write.user, &write.key);
+            found.violations.push(format!("{user} went on with {key} and did not say which version it had seen"));
+        }
+        if holder(view) != write.user {
+            let broken = if advances { unfounded(write, view) } else { None };
+            found.stake(broken.map(|why| format!("{} wrote {} without the Lease, {why}", write.user, write.key)));
+        }
     }
+}
+
+/// What a status has that leads on and was not there before.
+fn goes_on(before: &OptimizationRollout, after: &OptimizationRollout) -> Option<String> {
+    let (old, new) = (before.status.clone().unwrap_or_default(), after.status.clone().unwrap_or_default());
+    let run = new.run.filter(|run| run.aborted_at.is_none())?;
+    let Some(before) = old.run.filter(|old| old.id == run.id) else { return Some(format!("run {}", run.id)) };
+    let stage = new.stage.filter(|stage| old.stage.is_some_and(|old| stage.index > old.index));
+    let facts = [
+        (run.succeeded_at.is_some() && before.succeeded_at.is_none(), "the end of the last stage"),
+        (run.settling_at.is_some() && before.settling_at.is_none(), "that the holdout follows"),
+        (run.settled_at.is_some() && before.settled_at.is_none(), "that the run is settled"),
+    ];
+    let fact = facts.into_iter().find(|(is_new, _)| *is_new).map(|(_, what)| what.to_owned());
+    fact.or_else(|| stage.map(|stage| format!("stage {}", stage.name)))
+}
+
+/// A pod that comes back into traffic before the status says that its run is taken back.
+fn lets_in_early(write: &Write, view: &View) -> Option<String> {
+    let (before, after) = (write.before.as_deref()?, write.after.as_deref()?);
+    let run = texts(before, "/metadata/annotations").remove(RETREAT_ANNOTATION)?;
+    let returns = |label: &str, to: &str| labels(after).get(label).is_some_and(|value| value == to);
+    if write.key.plural != "pods" || !(returns(SERVING_LABEL, "true") && returns(COHORT_LABEL, cohort::BASELINE)) {
+        return None;
+    }
+    let committed = view.rollout_of(&run)?.status.as_ref()?.run.as_ref().filter(|committed| committed.id == run)?;
+    let early = committed.aborted_at.is_none();
+    early.then(|| format!("{} was let in again before the status said that run {run} is taken back", write.key))
 }
 
 fn holder(view: &View) -> &str {
@@ -58,9 +114,6 @@ fn withdraws(write: &Write) -> bool {
 
 /// Why an advance may not be completed.
 fn unfounded(write: &Write, view: &View) -> Option<String> {
-    if write.verb != Verb::Create && text(&write.body, "/metadata/resourceVersion").is_empty() {
-        return Some("and did not say which version it had seen".to_owned());
-    }
     if write.key.plural == "configmaps" {
         let map = Map::read(write.after.as_deref()?);
         let committed = view.run(&map.record.run).map(|run| (run.stage, run.settling));

@@ -1,29 +1,49 @@
-//! L4: traffic has somewhere to go.
+//! L4: traffic has somewhere to go, and can be taken from whom it has to.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::OptimizationRollout;
-use k8s_openapi::api::core::v1::Service;
+use api::fleet::Identity;
+use api::names::{COHORT_LABEL, RETREAT_ANNOTATION, SERVING_LABEL, cohort};
+use k8s_openapi::api::core::v1::{Pod, Service};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::blast_radius::added;
 use super::view::{View, is_ready};
 use super::{Found, Law};
 use crate::history::{Entry, Write};
 use crate::kind::Key;
-use crate::object::{labels, texts};
+use crate::object::{labels, text, texts};
 
 /// How long it may take to learn that a pod is not ready any more.
 const NEWS: Duration = Duration::from_secs(3);
+/// The same for another pod of the same name, whose replica may have been cut off meanwhile.
+const REPLACED: Duration = Duration::from_secs(180);
 
-pub(super) struct SafeRoute;
+/// What is remembered of pods.
+#[derive(Default)]
+pub(super) struct SafeRoute {
+    /// What each said last, by UID: whether it is optimized.
+    answers: BTreeMap<String, bool>,
+    /// UID of the pod of each name, and since when it is another one than the first.
+    pods: BTreeMap<Key, (String, Option<Instant>)>,
+}
 
 impl Law for SafeRoute {
     fn law(&self) -> (&'static str, &'static str) {
-        ("L4 safe route", "no Service is left without ready endpoints, and nobody's load beyond maxLoadIncrease")
+        (
+            "L4 safe route",
+            "no Service is left without ready endpoints, nobody's load beyond maxLoadIncrease, and no optimized member \
+             in traffic unless a retreat finds it",
+        )
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
+        self.remember(entry);
+        found.violations.extend(self.unlabelled(entry, view));
+        found.violations.extend(self.let_in(entry, view));
         let Some(write) = view.ours(entry).filter(|write| matches!(write.key.plural.as_str(), "pods" | "services"))
         else {
             return;
@@ -39,6 +59,53 @@ impl Law for SafeRoute {
                 }
             }
         }
+    }
+}
+
+impl SafeRoute {
+    fn remember(&mut self, entry: &Entry) {
+        if let Entry::Scrape { uid, optimized: Some(optimized), .. } = entry {
+            self.answers.insert(uid.clone(), *optimized);
+        }
+        let Some((key, _, Some(pod))) = entry.change().filter(|(key, ..)| key.plural == "pods") else { return };
+        let uid = text(pod, "/metadata/uid").to_owned();
+        match self.pods.get_mut(key) {
+            Some(known) if known.0 != uid => *known = (uid, Some(entry.at())),
+            Some(_) => {}
+            None => drop(self.pods.insert(key.clone(), (uid, None))),
+        }
+    }
+
+    /// A member that is switched on before its pod bears the label by which traffic can be taken from it.
+    fn unlabelled(&self, entry: &Entry, view: &View) -> Option<String> {
+        let (write, before, after) = view.map_write(entry)?;
+        let run = view.run(&after.record.run).filter(|run| !run.settling)?;
+        let rollout = view.rollout(&run.rollout).filter(|rollout| rollout.spec.traffic.is_some())?;
+        let unlabelled = |member: &String| {
+            let key = Key::of::<Pod>(&write.key.namespace, member);
+            let replaced = self.pods.get(&key).and_then(|(_, since)| *since);
+            let lately = replaced.is_some_and(|since| write.at.duration_since(since) < REPLACED);
+            let is_told = |pod: &Value| labels(pod).get(COHORT_LABEL).is_some_and(|label| label == cohort::OPTIMIZED);
+            view.object(&key).is_some_and(|pod| !is_told(pod)) && !lately
+        };
+        let by_pod = rollout.spec.fleet.identity == Identity::Pod;
+        let member = added(before, after).into_iter().find(|member| by_pod && unlabelled(member))?;
+        Some(format!("{member} was switched on before its pod bore the label by which traffic is taken from it"))
+    }
+
+    /// A pod that a retreat lets in again although it said last that it is optimized.
+    fn let_in(&self, entry: &Entry, view: &View) -> Option<String> {
+        let write = view.ours(entry).filter(|write| write.key.plural == "pods")?;
+        let (before, after) = (write.before.as_deref()?, write.after.as_deref()?);
+        let run = texts(before, "/metadata/annotations").remove(RETREAT_ANNOTATION)?;
+        let serves = |pod: &Value| labels(pod).get(SERVING_LABEL).is_some_and(|serving| serving == "true");
+        let optimized = self.answers.get(text(after, "/metadata/uid")).copied().unwrap_or_default();
+        let acknowledgement = &view.rollout_of(&run)?.spec.fleet.acknowledgement;
+        // Where values change that a switch does not tell, or some are settled already, it says nothing of the run.
+        let says = acknowledgement.metric.is_some() && acknowledgement.revision_label.is_none();
+        let says = says && view.maps_of(&run).all(|(_, map)| map.settled.is_empty());
+        let early = says && optimized && !serves(before) && serves(after);
+        early.then(|| format!("{} was let in again although it said last that it is optimized", write.key))
     }
 }
 

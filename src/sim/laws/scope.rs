@@ -51,6 +51,12 @@ impl Scope {
                     (is_its && key.namespace == write.key.namespace).then_some(rendered)
                 });
                 let Some(rendered) = created else { return Some("a ConfigMap that no rollout names".to_owned()) };
+                let metadata = |map: &str| texts(after, &format!("/metadata/{map}")).into_keys();
+                let mut copied =
+                    metadata("labels").chain(metadata("annotations")).filter(|key| !key.starts_with(GROUP));
+                if let Some(key) = copied.next() {
+                    return Some(format!("{key}, which is not ours,"));
+                }
                 let is_ours = |file: &String| is_record(file) || delivery::member_of(&rendered.key, file).is_some();
                 texts(after, "/data").into_keys().find(|file| !is_ours(file)).map(|file| format!("the key {file}"))
             }

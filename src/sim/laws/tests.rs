@@ -17,6 +17,9 @@ const RUN: &str = "plan-1";
 const OPTIMIZATION: &str = "pool";
 const OPTIMIZED: &str = "pool = true\n";
 const BASELINE: &str = "pool = false\n";
+const COHORT: &str = "optimization.qudag.io/cohort";
+const SERVING: &str = "optimization.qudag.io/serving";
+const RETREAT: &str = "optimization.qudag.io/retreat";
 
 /// A history that is written by hand: a fleet of six, and a rollout whose first stage may optimize one member.
 struct Story {
@@ -145,7 +148,22 @@ impl Story {
     }
 
     fn write(&mut self, user: &str, key: &Key, after: Option<Value>, body: Value) {
+        if *key == map() {
+            self.label(after.as_ref());
+        }
         self.write_part(user, key, None, after, body);
+    }
+
+    /// Pods bear the label of members before these are switched on.
+    fn label(&mut self, map: Option<&Value>) {
+        let record = map.and_then(|map| map["data"][".members.json"].as_str()).unwrap_or_default();
+        for number in 0..6 {
+            let pod = key("Pod", &format!("node-{number}"));
+            if record.contains(&format!(r#""node-{number}":{{"c":"o""#)) {
+                let label = |pod: &mut Value| pod["metadata"]["labels"][COHORT] = json!("optimized");
+                self.edit(None, &pod, json!({}), label);
+            }
+        }
     }
 
     fn write_part(&mut self, user: &str, key: &Key, part: Option<Subresource>, after: Option<Value>, body: Value) {
@@ -211,6 +229,24 @@ impl Story {
             status["conditions"][0] = condition("Aborted", true);
             status["retreat"] = json!({"reason": "LimitBreached", "message": "m", "decidedAt": "2026-01-01T00:01:00Z",
                 "offAt": "2026-01-01T00:01:00Z"});
+        });
+    }
+
+    /// A retreat takes a pod out of traffic.
+    fn mark_pod(&mut self, name: &str) {
+        let body = json!({"metadata": {"labels": {SERVING: "false"}, "annotations": {RETREAT: RUN}}});
+        self.edit(Some("replica-1"), &key("Pod", name), body.clone(), |pod| {
+            pod["metadata"]["labels"][SERVING] = json!("false");
+            pod["metadata"]["annotations"] = body["metadata"]["annotations"].clone();
+        });
+    }
+
+    /// It lets a pod in again.
+    fn let_in(&mut self, name: &str) {
+        self.edit(Some("replica-1"), &key("Pod", name), version(), |pod| {
+            pod["metadata"]["labels"][SERVING] = json!("true");
+            pod["metadata"]["labels"][COHORT] = json!("baseline");
+            pod["metadata"].as_object_mut().unwrap().remove("annotations");
         });
     }
 
@@ -317,6 +353,17 @@ fn a_good_story_breaks_no_law_and_puts_many_at_stake() {
         });
     }
 })]
+#[case::switched_on_before_its_label("L4 safe route", |story: &mut Story| {
+    story.promote();
+    let more = [("node-0", "o"), ("node-1", "o"), ("node-5", "h")];
+    story.write_part("replica-1", &map(), None, Some(settings(1, &more)), version());
+})]
+#[case::let_in_while_it_is_optimized("L4 safe route", |story: &mut Story| {
+    story.hear("node-0", true);
+    story.mark_pod("node-0");
+    story.retreat();
+    story.let_in("node-0");
+})]
 #[case::promoted_in_silence("L6 silence never promotes", |story: &mut Story| {
     story.hear("node-0", true);
     story.wait(70);
@@ -366,6 +413,12 @@ fn a_good_story_breaks_no_law_and_puts_many_at_stake() {
     story.cluster(&key("ConfigMap", "other"), Some(json!({"metadata": {"name": "other"}, "data": {"a": "1"}})));
     story.edit(Some("replica-1"), &key("ConfigMap", "other"), version(), |map| map["data"]["a"] = json!("2"));
 })]
+#[case::a_label_that_is_copied("L11 scope", |story: &mut Story| {
+    let mut made = settings(0, &[]);
+    made["metadata"]["name"] = json!("settings-1");
+    made["metadata"]["labels"]["argocd.argoproj.io/instance"] = json!("fleet");
+    story.write("replica-1", &key("ConfigMap", "settings-1"), Some(made), json!({}));
+})]
 #[case::a_kind_that_is_not_ours("L11 scope", |story: &mut Story| {
     let node = json!({"metadata": {"name": "n"}});
     story.write("replica-1", &key("Namespace", "n"), Some(node), version());
@@ -407,6 +460,19 @@ fn a_good_story_breaks_no_law_and_puts_many_at_stake() {
         pod["metadata"]["labels"]["optimization.qudag.io/cohort"] = json!("optimized");
     });
 })]
+#[case::a_leader_writes_blindly("L14 one advances", |story: &mut Story| {
+    let status = json!({"status": {}});
+    story.write_part("replica-1", &rollout(), Some(Subresource::Status), Some(story.objects[&rollout()].clone()), status);
+})]
+#[case::a_stage_without_the_lease("L14 one advances", |story: &mut Story| {
+    let lease = story.objects[&key("Lease", "optimization-operator")].clone();
+    story.write("replica-1", &key("Lease", "optimization-operator"), Some(lease), version());
+    story.promote();
+})]
+#[case::let_in_before_it_is_committed("L14 one advances", |story: &mut Story| {
+    story.mark_pod("node-0");
+    story.let_in("node-0");
+})]
 #[case::a_map_is_forgotten("L15 independence", |story: &mut Story| {
     let mark = json!({"metadata": {"annotations": {"optimization.qudag.io/retreat": RUN}}});
     story.edit(Some("replica-1"), &rollout(), mark.clone(), |rollout| {
@@ -435,6 +501,11 @@ fn a_good_story_breaks_no_law_and_puts_many_at_stake() {
     });
     story.wait(10);
     story.hear("node-0", true);
+})]
+#[case::an_event_that_is_not_true("L17 evidence", |story: &mut Story| {
+    let event = json!({"metadata": {"name": "e"}, "reason": "StageStarted", "note": "all of them",
+        "regarding": {"name": "pooling"}});
+    story.write("replica-1", &key("Event", "untrue"), Some(event.clone()), event);
 })]
 #[case::a_secret_in_a_file("L18 secrets", |story: &mut Story| {
     story.edit(Some("replica-1"), &map(), json!({"metadata": {"resourceVersion": "1"}, "data": {"x": CANARY}}), |_| {});
