@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 use super::*;
 
+mod order;
+
 fn rollout() -> OptimizationRollout {
     let spec = json!({
         "fleet": {

@@ -9,6 +9,7 @@ mod foreign;
 mod lifecycle;
 mod members;
 mod mistakes;
+mod museum;
 mod patched;
 mod plan;
 mod prometheus;
