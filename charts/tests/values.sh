@@ -5,6 +5,7 @@ accepted "helm lint" helm lint --strict "$chart"
 accepted "defaults" template
 accepted "everything on" template --set serviceMonitor.enabled=true,dashboard.enabled=true,priorityClassName=high \
 	--set 'namespaces={a,b}' --set standby=Sleep,networkPolicy.enabled=true
+accepted "the same at each rendering" charts/tests/render
 accepted "everything off" template --set admissionPolicy.enabled=false,networkPolicy.enabled=false \
 	--set podDisruptionBudget.enabled=false,crds.install=false
 
