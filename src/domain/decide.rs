@@ -18,7 +18,7 @@ pub mod cohorts;
 pub mod deletion;
 pub mod fitness;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod foreign;
 pub mod intent;
 pub mod pass;
@@ -116,3 +116,6 @@ fn notice(reason: Reason, message: &str) -> Notice {
     );
     Notice { reason, message: message.to_owned(), warning }
 }
+
+#[cfg(test)]
+mod tests;

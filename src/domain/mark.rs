@@ -51,3 +51,6 @@ impl Mark {
         serde_json::json!(self.cause).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,3 +182,6 @@ fn targets(pass: &Pass<'_>, source: &Source) -> Vec<Target> {
     }
     targets
 }
+
+#[cfg(test)]
+mod tests;

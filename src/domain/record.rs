@@ -91,3 +91,6 @@ impl Record {
         serde_json::json!(self).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,3 +38,6 @@ pub fn judged_by(rollout: &OptimizationRollout) -> String {
     let indicators = serde_json::json!(rollout.spec.indicators).to_string();
     format!("{:012x}", stable_hash(&[&stages, &indicators]) & 0xffff_ffff_ffff)
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,3 +126,6 @@ pub fn check_paths(optimizations: &[Optimization]) -> Result<(), Problem> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,3 +172,6 @@ pub fn written(indicator: &Indicator, value: f64) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

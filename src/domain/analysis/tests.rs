@@ -250,6 +250,25 @@ fn what_a_member_did_before_its_switch_says_nothing_of_it_after() {
 }
 
 #[test]
+fn a_member_that_is_gone_says_nothing_any_more() {
+    let mut watch = Watch::new(errors());
+    let looks = |watch: &mut Watch, members: &[(&str, f64)]| {
+        for _ in 0..4 {
+            let requests = 100.0 * watch.at.as_secs_f64() / EVERY.as_secs_f64();
+            let scrapes = members.iter().map(|(member, share)| {
+                scrape(member, Some(&[("requests_total", requests), ("errors_total", requests * share)]))
+            });
+            watch.take(scrapes.collect());
+        }
+    };
+    looks(&mut watch, &[("o1", 0.0), ("o2", 0.009), ("b1", 0.0), ("b2", 0.0)]);
+    assert_eq!(watch.verdict(), Verdict::Pass);
+    looks(&mut watch, &[("b1", 0.0), ("b2", 0.0)]);
+    assert_eq!(watch.verdict(), Verdict::Inconclusive, "both optimized members are gone");
+    assert!(!watch.history.measurements().passing);
+}
+
+#[test]
 fn members_on_the_way_back_say_what_they_run_and_count_for_neither_cohort() {
     let mut sampling = sampling(errors());
     let going = sampling.optimized.pop_last().unwrap();

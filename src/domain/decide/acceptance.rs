@@ -255,3 +255,6 @@ fn orphaned(pass: &Pass<'_>, shard: &Shard) -> String {
          finish; close it with: {command}"
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,3 +135,6 @@ fn silence(pass: &Pass<'_>) -> Option<Cause> {
         Cause::new(Reason::SilenceDeadline, &message, pass.seen.now)
     })
 }
+
+#[cfg(test)]
+mod tests;

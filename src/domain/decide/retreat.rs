@@ -264,3 +264,6 @@ fn has_been_off(pass: &Pass<'_>, long: Duration) -> bool {
     let off = pass.status.retreat.as_ref().and_then(|retreat| retreat.off_at.as_ref());
     off.is_some_and(|off| elapsed(off.0, pass.seen.now) >= long)
 }
+
+#[cfg(test)]
+mod tests;

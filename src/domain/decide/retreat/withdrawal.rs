@@ -92,3 +92,6 @@ fn traffic_away(
     );
     items
 }
+
+#[cfg(test)]
+mod tests;

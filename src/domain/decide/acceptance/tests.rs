@@ -1,0 +1,148 @@
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::decide::fixture::Fixture;
+
+/// Six members that nothing is wrong with, before a run.
+fn fixture() -> Fixture {
+    let mut fixture = Fixture::new("bbbbbb", 50);
+    fixture.rollout.status = None;
+    fixture.rollout.metadata.finalizers = None;
+    fixture.seen.shards.clear();
+    fixture
+}
+
+fn found(fixture: &Fixture) -> Option<Problem> {
+    problem(&Pass::new(&fixture.rollout, &fixture.seen))
+}
+
+/// A part of the spec, as people write it.
+fn set(fixture: &mut Fixture, field: &str, value: Value) {
+    let mut spec = json!(fixture.rollout.spec);
+    spec[field] = value;
+    fixture.rollout.spec = serde_json::from_value(spec).unwrap();
+}
+
+fn compares(fixture: &mut Fixture, holdout: i32) {
+    let gauge = json!({"name": "load", "maxIncrease": "10%", "metric": {"gauge": {"gauge": "load"}}});
+    set(fixture, "indicators", json!([gauge]));
+    set(fixture, "holdoutPercent", json!(holdout));
+}
+
+#[rstest]
+#[case::nothing(|_: &mut Fixture| {}, None)]
+#[case::something_that_was_seen(|f: &mut Fixture| {
+    f.seen.problems.push(Problem::new(Reason::WriteRefused, "not today"));
+}, Some((Reason::WriteRefused, "not today")))]
+#[case::a_path_twice(|f: &mut Fixture| {
+    let setting = json!({"path": "pool.enabled", "optimized": true});
+    set(f, "optimizations", json!([{"name": "a", "settings": [setting]}, {"name": "b", "settings": [setting]}]));
+}, Some((Reason::DuplicatePath, "in a and in b")))]
+#[case::a_query_that_is_none(|f: &mut Fixture| {
+    set(f, "indicators", json!([{"name": "load", "max": "1", "metric": {"gauge": {"gauge": "load{"}}}]));
+}, Some((Reason::InvalidSpec, "spec.indicators[load].metric")))]
+#[case::a_revision_in_the_place_of_a_setting(|f: &mut Fixture| {
+    f.rollout.spec.fleet.config.revision_path = Some("pool.enabled".to_owned());
+}, Some((Reason::DuplicatePath, "spec.fleet.config.revisionPath")))]
+#[case::a_path_that_the_format_cannot_hold(|f: &mut Fixture| {
+    set(f, "optimizations", json!([{"name": "a", "settings": [{"path": "a..b", "optimized": true}]}]));
+}, Some((Reason::InvalidSpec, "spec.optimizations")))]
+#[case::no_members(|f: &mut Fixture| f.seen.members.clear(), Some((Reason::NoMembers, "spec.fleet.selector")))]
+#[case::no_mount(|f: &mut Fixture| {
+    f.seen.members[2].pod.mounts_config = false;
+}, Some((Reason::NotMounted, "pods node-2 do not mount ConfigMap settings")))]
+#[case::no_port(|f: &mut Fixture| {
+    set(f, "metrics", json!({"interval": "5s", "source": {"pods": {"port": "metrics"}}}));
+}, Some((Reason::NoMetricsPort, "and 3 more declare no container port named metrics")))]
+#[case::a_key_of_ours(|f: &mut Fixture| {
+    let config = json!({"rendered": {"name": "settings", "key": ".{member}.json"}});
+    f.rollout.spec.fleet.config = serde_json::from_value(config).unwrap();
+    f.seen.members[0].name = "members".to_owned();
+}, Some((Reason::InvalidSpec, "which the operator keeps for itself")))]
+#[case::a_name_that_is_too_long(|f: &mut Fixture| {
+    f.seen.members[0].name = "n".repeat(249);
+}, Some((Reason::InvalidSpec, "over 253 characters")))]
+#[case::a_name_that_just_fits(|f: &mut Fixture| f.seen.members[0].name = "n".repeat(248), None)]
+#[case::a_service_that_cannot_be_rerouted(|f: &mut Fixture| {
+    let refused = Some("Service front is headless".to_owned());
+    f.seen.services.push(crate::observation::Service { refused, ..Default::default() });
+}, Some((Reason::ServiceRefused, "headless")))]
+#[case::nobody_on_the_nodes(|f: &mut Fixture| {
+    for member in &mut f.seen.members {
+        member.unfit = Some(Problem::new(Reason::NodeNotSelected, "not here"));
+    }
+}, Some((Reason::NoEligibleMembers, "spec.fleet.nodeSelector")))]
+#[case::nobody_for_another_reason(|f: &mut Fixture| {
+    for member in &mut f.seen.members {
+        member.unfit = Some(Problem::new(Reason::NotOptedIn, "annotate it"));
+    }
+}, Some((Reason::NotOptedIn, "no member can take part, 6 of them; annotate it")))]
+#[case::everybody_is_optimized_already(|f: &mut Fixture| {
+    for member in &mut f.seen.members {
+        member.unfit = Some(Problem::new(Reason::AlreadyOptimized, "left alone"));
+    }
+}, None)]
+#[case::nobody_to_compare_with(|f: &mut Fixture| compares(f, 10), Some((Reason::FleetTooSmall, "leave 1")))]
+#[case::two_to_compare_with(|f: &mut Fixture| compares(f, 30), None)]
+fn a_run_does_not_start_over(#[case] happens: fn(&mut Fixture), #[case] expected: Option<(Reason, &str)>) {
+    let mut fixture = fixture();
+    happens(&mut fixture);
+    let problem = found(&fixture);
+    assert_eq!(problem.as_ref().map(|problem| problem.reason), expected.map(|(reason, _)| reason), "{problem:?}");
+    if let (Some(problem), Some((_, words))) = (problem, expected) {
+        assert!(problem.message.contains(words), "{}", problem.message);
+    }
+}
+
+#[rstest]
+#[case::an_unfinished_run(true, false, true)]
+#[case::one_that_waits_longer(false, true, true)]
+#[case::neither(false, false, false)]
+fn a_fleet_is_busy_with(#[case] unfinished: bool, #[case] waits_before_us: bool, #[case] expected: bool) {
+    let mut fixture = fixture();
+    fixture.seen.neighbours.push(crate::observation::Neighbour {
+        name: "other".to_owned(),
+        unfinished,
+        watching: false,
+        waits_before_us,
+        waits: waits_before_us,
+    });
+    let intent = busy(&Pass::new(&fixture.rollout, &fixture.seen));
+    assert_eq!(intent.as_ref().map(|intent| intent.state.reason), expected.then_some(Reason::FleetBusy));
+    fixture.rollout.spec.abort = Some(api::rollout::Abort { reason: "not now".to_owned() });
+    assert!(busy(&Pass::new(&fixture.rollout, &fixture.seen)).is_none(), "what is aborted waits for nobody");
+}
+
+#[test]
+fn a_fleet_is_busy_with_members_of_a_run_that_has_not_finished() {
+    let mut fixture = Fixture::new("obbh", 50);
+    fixture.rollout.status = None;
+    fixture.rollout.spec.attempt = 2;
+    let intent = busy(&Pass::new(&fixture.rollout, &fixture.seen)).unwrap();
+    assert_eq!(intent.state.reason, Reason::FleetBusy);
+    assert!(intent.state.message.starts_with("ConfigMap settings has members of run "), "{}", intent.state.message);
+    fixture.rollout.spec.attempt = 1;
+    assert!(busy(&Pass::new(&fixture.rollout, &fixture.seen)).is_none(), "it is our own");
+}
+
+#[rstest]
+#[case::a_switch_that_tells_it(json!({"metric": "on"}), json!({}), None)]
+#[case::a_switch_that_cannot(json!({"metric": "on"}), json!({"pool.enabled": true, "pool.max": 50}), Some(Reason::InvalidSpec))]
+#[case::a_revision(json!({"metric": "on", "revisionLabel": "r"}), json!({"pool.enabled": true, "pool.max": 50}), None)]
+#[case::a_timer(json!({"timer": "10s"}), json!({"pool.enabled": true, "pool.max": 50}), None)]
+fn members_have_to_be_able_to_say_what_they_run(
+    #[case] acknowledgement: Value,
+    #[case] settled: Value,
+    #[case] expected: Option<Reason>,
+) {
+    let mut fixture = fixture();
+    fixture.rollout.spec.fleet.acknowledgement = serde_json::from_value(acknowledgement).unwrap();
+    let settings = json!([{"path": "pool.enabled", "optimized": true}, {"path": "pool.max", "optimized": 100}]);
+    set(&mut fixture, "optimizations", json!([{"name": "pool", "settings": settings}]));
+    if settled != json!({}) {
+        let settled = serde_json::from_value(settled).unwrap();
+        fixture.seen.shards.push(crate::observation::Shard { settled, ..Default::default() });
+    }
+    assert_eq!(found(&fixture).map(|problem| problem.reason), expected);
+}

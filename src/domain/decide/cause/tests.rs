@@ -1,0 +1,129 @@
+use std::time::Duration;
+
+use api::{
+    metrics::Metrics,
+    reason::Reason,
+    rollout::{Abort, DeletionPolicy},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use rstest::rstest;
+use serde_json::json;
+
+use super::cause;
+use crate::{
+    decide::{fixture::Fixture, pass::Pass},
+    observation::{Breach, Measurements},
+};
+
+fn measured(fixture: &mut Fixture, edit: impl FnOnce(&mut Measurements)) {
+    let run = fixture.rollout.status.as_ref().unwrap().run.as_ref().unwrap().id.clone();
+    let mut measurements = Measurements { run, bake: fixture.seen.now, ..Measurements::default() };
+    edit(&mut measurements);
+    fixture.seen.measurements = Some(measurements);
+}
+
+fn silent(fixture: &mut Fixture, action: &str, seconds: u64) {
+    let metrics = json!({
+        "interval": "2s", "source": {"pods": {"port": "metrics"}}, "silence": {"deadline": "30s", "action": action},
+    });
+    fixture.rollout.spec.metrics = Some(serde_json::from_value::<Metrics>(metrics).unwrap());
+    measured(fixture, |measurements| measurements.silent_for = Duration::from_secs(seconds));
+}
+
+fn delete(fixture: &mut Fixture, policy: DeletionPolicy) {
+    fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
+    fixture.rollout.spec.deletion_policy = policy;
+}
+
+fn breach(measurements: &mut Measurements) {
+    measurements.breach = Some(Breach {
+        reason: Reason::Catastrophe,
+        indicator: "errors".to_owned(),
+        message: "errors: 50%".to_owned(),
+        worst: Vec::new(),
+    });
+}
+
+#[rstest]
+#[case::nothing_happens(|_: &mut Fixture| {}, None)]
+#[case::a_person_says_so(|f: &mut Fixture| f.rollout.spec.abort = Some(Abort { reason: "no".into() }), Some(Reason::AbortRequested))]
+#[case::an_indicator_says_so(|f: &mut Fixture| measured(f, breach), Some(Reason::Catastrophe))]
+#[case::an_indicator_of_another_run(|f: &mut Fixture| {
+    measured(f, |measurements| {
+        breach(measurements);
+        measurements.run = "another-1".to_owned();
+    });
+}, None)]
+#[case::it_is_deleted(|f: &mut Fixture| delete(f, DeletionPolicy::RestoreUnfinished), Some(Reason::Deleted))]
+#[case::it_is_deleted_and_retained(|f: &mut Fixture| delete(f, DeletionPolicy::Retain), None)]
+#[case::another_attempt(|f: &mut Fixture| f.rollout.spec.attempt = 2, Some(Reason::PlanChanged))]
+#[case::other_values(|f: &mut Fixture| f.rollout.spec.optimizations[0].name = "pools".into(), Some(Reason::PlanChanged))]
+#[case::silence_up_to_the_deadline(|f: &mut Fixture| silent(f, "Retreat", 29), None)]
+#[case::silence_beyond_it(|f: &mut Fixture| silent(f, "Retreat", 30), Some(Reason::SilenceDeadline))]
+#[case::silence_that_holds(|f: &mut Fixture| silent(f, "Hold", 3000), None)]
+fn a_run_is_taken_back_when(#[case] happens: fn(&mut Fixture), #[case] expected: Option<Reason>) {
+    let mut fixture = Fixture::new("oobbh", 50);
+    happens(&mut fixture);
+    let cause = cause(&Pass::new(&fixture.rollout, &fixture.seen));
+    assert_eq!(cause.as_ref().map(|cause| cause.reason), expected, "{cause:?}");
+}
+
+#[test]
+fn a_deleted_configmap_takes_back_what_was_optimized_and_nothing_else() {
+    for (optimized, expected) in [(0, None), (2, Some(Reason::Overridden))] {
+        let mut fixture = Fixture::new("oobbh", 50);
+        fixture.rollout.status.as_mut().unwrap().members.get_or_insert_default().optimized = optimized;
+        fixture.seen.shards.clear();
+        let cause = cause(&Pass::new(&fixture.rollout, &fixture.seen));
+        assert_eq!(cause.map(|cause| cause.reason), expected);
+    }
+}
+
+/// Restarts and whether a member was killed or has been unready for so many seconds.
+type Health = (i32, bool, Option<i64>);
+
+const WELL: Health = (0, false, None);
+const RESTARTED: Health = (1, false, None);
+const LOOPS: Health = (2, false, None);
+const KILLED: Health = (1, true, None);
+
+#[rstest]
+#[case::all_well([WELL, WELL, WELL, WELL], false)]
+#[case::one_restart([RESTARTED, WELL, WELL, WELL], false)]
+#[case::a_loop([LOOPS, WELL, WELL, WELL], true)]
+#[case::a_kill([KILLED, WELL, WELL, WELL], true)]
+#[case::a_kill_before_the_switch([(0, true, None), WELL, WELL, WELL], false)]
+#[case::unready_for_a_moment([(0, false, Some(29)), WELL, WELL, WELL], false)]
+#[case::unready([(0, false, Some(30)), WELL, WELL, WELL], true)]
+#[case::as_sick_as_the_others([LOOPS, WELL, LOOPS, WELL], false)]
+#[case::sicker_than_the_others([LOOPS, LOOPS, LOOPS, WELL], true)]
+#[case::only_the_others([WELL, WELL, LOOPS, LOOPS], false)]
+fn what_kubernetes_tells_of_the_optimized_counts_beyond_what_it_tells_of_the_others(
+    #[case] health: [Health; 4],
+    #[case] expected: bool,
+) {
+    let mut fixture = Fixture::new("oobh", 50);
+    let now = fixture.seen.now;
+    for (member, (restarts, killed, unready)) in fixture.seen.members.iter_mut().zip(health) {
+        member.pod.restarts = restarts;
+        member.pod.killed = killed;
+        member.pod.unready_since = unready.map(|seconds| now - jiff::SignedDuration::from_secs(seconds));
+    }
+    let cause = cause(&Pass::new(&fixture.rollout, &fixture.seen));
+    assert_eq!(cause.is_some(), expected, "{cause:?}");
+    if let Some(cause) = cause {
+        assert_eq!(cause.reason, Reason::LimitBreached);
+        assert!(cause.message.contains("of 2 optimized members") && cause.message.contains("node-"), "{cause:?}");
+    }
+}
+
+#[test]
+fn a_process_that_started_since_its_switch_has_its_own_count() {
+    let mut fixture = Fixture::new("obbh", 50);
+    let entry = fixture.seen.shards[0].record.members.get_mut("node-0").unwrap();
+    entry.restarts = 5;
+    fixture.seen.members[0].pod.restarts = 6;
+    assert_eq!(cause(&Pass::new(&fixture.rollout, &fixture.seen)), None, "one of six was after the switch");
+    fixture.seen.members[0].pod.uid = "another".to_owned();
+    assert!(cause(&Pass::new(&fixture.rollout, &fixture.seen)).is_some(), "another pod starts at none");
+}

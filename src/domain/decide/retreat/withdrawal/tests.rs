@@ -1,0 +1,97 @@
+use api::{rollout::Abort, threshold::Threshold, traffic::Traffic};
+use rstest::rstest;
+use serde_json::json;
+
+use crate::{
+    decide::{decide, fixture::Fixture},
+    observation::{Breach, Measurements, Service},
+    plan::Withdraw,
+};
+
+/// A retreat of members of these cohorts, of which each is in traffic (`+`), out of it (`-`) or in it and not ready
+/// (`!`); the others may get so many percent more load.
+fn retreat(cohorts: &str, serving: &str, increase: u32) -> Fixture {
+    let mut fixture = Fixture::new(cohorts, 50);
+    for (member, state) in fixture.seen.members.iter_mut().zip(serving.chars()) {
+        member.pod.serving = Some(if state == '-' { "false" } else { "true" }.to_owned());
+        member.pod.ready = state != '!';
+    }
+    let traffic: Traffic = serde_json::from_value(json!({"services": [{"name": "front"}]})).unwrap();
+    fixture.rollout.spec.traffic = Some(Traffic { max_load_increase: Threshold::percent(increase), ..traffic });
+    let selector = [(api::names::SERVING_LABEL.to_owned(), "true".to_owned())].into();
+    fixture.seen.services = vec![Service { name: "front".to_owned(), selector, ..Service::default() }];
+    fixture.rollout.spec.abort = Some(Abort { reason: "ticket 42".to_owned() });
+    fixture
+}
+
+/// Whether the Service is narrowed, and the members that are taken out of it, as the plan has them.
+fn away(fixture: &Fixture) -> (bool, Vec<String>) {
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    let rerouted = plan.withdraw.iter().any(|withdraw| matches!(withdraw, Withdraw::RerouteService { .. }));
+    let leaving = plan.withdraw.into_iter().filter_map(|withdraw| match withdraw {
+        Withdraw::StopServing { pod, .. } => Some(pod.name),
+        _ => None,
+    });
+    (rerouted, leaving.collect())
+}
+
+#[rstest]
+#[case::all_of_them("oobbbb", "++++++", 100, true, 2)]
+#[case::one_alone("obbbbb", "++++++", 100, false, 1)]
+#[case::as_many_as_the_rest_can_bear("ooooobbb", "++++++++", 100, false, 4)]
+#[case::fewer_where_less_is_allowed("oooobbbb", "++++++++", 25, false, 1)]
+#[case::some_are_out_already("oooobbbb", "--++++++", 100, true, 2)]
+#[case::enough_are_out_already("oooobbbb", "++++----", 100, false, 0)]
+#[case::more_are_out_than_may_be("ooobbbbb", "+++--+++", 25, false, 0)]
+#[case::the_baseline_is_down("oooobbbb", "++++!!!!", 100, false, 0)]
+#[case::half_of_the_baseline_is_down("oobbbb", "++++!!", 100, true, 2)]
+#[case::one_that_is_not_ready_bears_nothing("ooobbb", "+++++!", 100, false, 2)]
+#[case::nobody_else_is_there("oooo", "++++", 100, false, 0)]
+fn as_many_leave_traffic_as_the_rest_can_bear(
+    #[case] cohorts: &str,
+    #[case] serving: &str,
+    #[case] increase: u32,
+    #[case] reroutes: bool,
+    #[case] leaving: usize,
+) {
+    let (rerouted, left) = away(&retreat(cohorts, serving, increase));
+    assert_eq!((rerouted, left.len()), (reroutes, leaving), "{left:?}");
+    assert!(left.iter().all(|name| cohorts.as_bytes()[usize::from(name.as_bytes()[5] - b'0')] == b'o'), "{left:?}");
+}
+
+#[test]
+fn the_worst_leave_first() {
+    let mut fixture = retreat("ooobbb", "++++++", 25);
+    let run = fixture.rollout.status.as_ref().unwrap().run.as_ref().unwrap().id.clone();
+    let breach = Breach {
+        reason: api::reason::Reason::LimitBreached,
+        indicator: "errors".to_owned(),
+        message: "errors: 5%".to_owned(),
+        worst: vec!["node-2".to_owned(), "node-0".to_owned()],
+    };
+    let bake = fixture.seen.now;
+    fixture.seen.measurements = Some(Measurements { run, bake, breach: Some(breach), ..Measurements::default() });
+    assert_eq!(away(&fixture).1, ["node-2"]);
+}
+
+#[test]
+fn without_traffic_nothing_is_done_to_it() {
+    let mut fixture = retreat("oobbbb", "++++++", 100);
+    fixture.rollout.spec.traffic = None;
+    assert_eq!(away(&fixture), (false, Vec::new()));
+}
+
+#[test]
+fn a_service_is_narrowed_once_for_each_run() {
+    let mut fixture = retreat("oobbbb", "++++++", 100);
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    let mark = plan.withdraw.iter().find_map(|withdraw| match withdraw {
+        Withdraw::RerouteService { mark, .. } => Some(mark.clone()),
+        _ => None,
+    });
+    let service = &mut fixture.seen.services[0];
+    service.selector.insert(api::names::COHORT_LABEL.to_owned(), api::names::cohort::BASELINE.to_owned());
+    assert!(away(&fixture).0, "somebody else narrowed it: it bears no mark");
+    fixture.seen.services[0].mark = mark;
+    assert!(!away(&fixture).0);
+}

@@ -1,0 +1,90 @@
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+use crate::decide::fixture::{BASELINE, Fixture, OPTIMIZED};
+
+fn measured(cohorts: &str) -> Fixture {
+    let mut fixture = Fixture::new(cohorts, 50);
+    let metrics = json!({"interval": "5s", "source": {"pods": {"port": "metrics"}}});
+    fixture.rollout.spec.metrics = Some(serde_json::from_value(metrics).unwrap());
+    for (number, member) in fixture.seen.members.iter_mut().enumerate() {
+        member.pod.ip = Some(format!("10.0.0.{number}"));
+        member.pod.metrics_port = Some(9090);
+    }
+    fixture
+}
+
+fn asked(fixture: &Fixture) -> Vec<String> {
+    let sampling = needs(&fixture.rollout, &fixture.seen).unwrap();
+    sampling.targets.into_iter().map(|target| target.member).collect()
+}
+
+#[test]
+fn members_of_the_run_are_asked_and_those_that_joined_are_not() {
+    let fixture = measured("obhr-");
+    assert_eq!(asked(&fixture), ["node-0", "node-1", "node-2", "node-3"]);
+    let sampling = needs(&fixture.rollout, &fixture.seen).unwrap();
+    assert_eq!(sampling.optimized, BTreeSet::from(["node-0".to_owned()]));
+    assert_eq!(sampling.returning, BTreeSet::from(["node-3".to_owned()]));
+    assert_eq!(sampling.interval, Duration::from_secs(5));
+    assert_eq!(sampling.stale_after(), None);
+    let first = &sampling.targets[0];
+    assert_eq!((first.ip.as_str(), first.port, first.pod.as_str()), ("10.0.0.0", 9090, "node-0"));
+}
+
+#[rstest]
+#[case::without_an_address(|f: &mut Fixture| f.seen.members[0].pod.ip = None)]
+#[case::without_a_port(|f: &mut Fixture| f.seen.members[0].pod.metrics_port = None)]
+#[case::overridden(|f: &mut Fixture| drop(f.seen.shards[0].files.insert("node-0".into(), BASELINE.into())))]
+fn a_member_that_is_no_measure_is_not_asked(#[case] happens: fn(&mut Fixture)) {
+    let mut fixture = measured("obh");
+    happens(&mut fixture);
+    assert_eq!(asked(&fixture), ["node-1", "node-2"]);
+}
+
+#[test]
+fn a_baseline_member_that_was_given_the_optimized_values_is_not_asked() {
+    let mut fixture = measured("obh");
+    fixture.seen.shards[0].files.insert("node-1".to_owned(), OPTIMIZED.to_owned());
+    assert_eq!(asked(&fixture), ["node-0", "node-2"]);
+}
+
+#[test]
+fn a_hundred_of_each_are_asked_at_most() {
+    let fixture = measured(&format!("{}{}", "o".repeat(103), "b".repeat(104)));
+    let asked = asked(&fixture);
+    assert_eq!(asked.len(), 200);
+    assert!(asked.contains(&"node-99".to_owned()) && !asked.contains(&"node-100".to_owned()));
+}
+
+#[test]
+fn nothing_is_asked_once_nothing_runs() {
+    let mut fixture = measured("obh");
+    fixture.rollout.status = None;
+    assert_eq!(needs(&fixture.rollout, &fixture.seen), None);
+    let mut settled = measured("obh");
+    let run = settled.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    run.settled_at = Some(run.started_at.clone());
+    assert_eq!(needs(&settled.rollout, &settled.seen), None);
+}
+
+#[test]
+fn time_counts_when_every_optimized_member_has_acknowledged() {
+    let mut fixture = measured("obh");
+    let counting = |fixture: &Fixture| needs(&fixture.rollout, &fixture.seen).unwrap().counting;
+    assert!(!counting(&fixture), "nobody has been told");
+    let file = crate::acknowledgement::fingerprint(Some(OPTIMIZED));
+    let now = fixture.seen.now;
+    fixture.seen.members[0].pod.touched = Some(crate::acknowledgement::Touch { at: now, count: 1, file });
+    fixture.rollout.spec.fleet.acknowledgement.timer = Some(api::Duration::from_secs(1));
+    // Another acknowledgement is another plan.
+    let id = crate::run::run_id(&crate::run::plan_id(&fixture.rollout), 1);
+    fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap().id.clone_from(&id);
+    fixture.seen.shards[0].record.run = id;
+    assert!(!counting(&fixture), "the timer has not run out");
+    fixture.seen.now += Duration::from_secs(1);
+    assert!(counting(&fixture));
+    fixture.seen.shards[0].files.insert("node-0".to_owned(), BASELINE.to_owned());
+    assert!(!counting(&fixture), "somebody took it back");
+}
