@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 
 SEEDS ?= 1000
 
-.PHONY: help test sim museum demo try bench cluster cluster-down shell crds
+.PHONY: help test sim museum mutants demo try bench cluster cluster-down shell crds
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,6 +17,9 @@ sim: ## Play SEEDS=1000 stories out of seeds against the laws, from BASE=1; SEED
 
 museum: ## Put our neighbours' bugs into a copy of our code and demand that a test catches each; EXHIBIT=name,...: some of them
 	@cargo run --quiet --locked --package museum
+
+mutants: ## Generic mutants of the domain against its tests, by cargo-mutants; SHARD=0/8 takes a part, FILE=glob some files
+	@src/museum/mutants
 
 demo: ## A good and a bad rollout on a real cluster with live traffic
 	@e2e/demo
