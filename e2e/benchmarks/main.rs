@@ -21,7 +21,6 @@ mod idle;
 mod load;
 mod noise;
 mod plan;
-mod process;
 mod prometheus;
 mod proxy;
 mod replica;

@@ -7,15 +7,12 @@ use std::{
 };
 
 use api::Connection;
+use e2e::process::{self, companion};
 use kube::{Api, api::DeleteParams, core::ApiResource};
 use serde_json::json;
 use tokio::process::Child;
 
-use crate::{
-    bench::Bench,
-    fleet::Fleet,
-    process::{self, companion},
-};
+use crate::{bench::Bench, fleet::Fleet};
 
 /// Name of the Connection.
 pub const CONNECTION: &str = "bench";

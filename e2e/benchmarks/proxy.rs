@@ -14,11 +14,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use e2e::process::companion;
 use kube::Client;
 use serde_json::json;
 use tokio::{net::TcpListener, process::Child, task::AbortHandle};
 
-use crate::{bench::Bench, process::companion, replica};
+use crate::{bench::Bench, replica};
 
 /// Bytes of a request that are passed on at most.
 const MOST_BYTES: usize = 4 * 1024 * 1024;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
+use e2e::process::signal;
 use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::Pod};
 use kube::{
     Api, ResourceExt,
@@ -9,7 +10,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::{bench::Bench, process::signal, seen::Seen};
+use crate::{bench::Bench, seen::Seen};
 
 /// Namespace of the operator.
 pub const NAMESPACE: &str = "optimization-operator";

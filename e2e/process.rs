@@ -1,4 +1,4 @@
-//! Processes beside the benchmark.
+//! Processes beside ours.
 
 use tokio::process::Command;
 
