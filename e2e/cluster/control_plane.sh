@@ -21,6 +21,7 @@ light_start() {
 	kubeconfig "$folder/certificates" admin "https://127.0.0.1:$port" "$folder/kubeconfig"
 
 	etcd_command "$folder/etcd" "$etcd_port" "$peer_port"
+	printf 'http://127.0.0.1:%s\n' "$etcd_port" >"$folder/etcd.address"
 	start "$folder/pids/etcd" "$folder/logs/etcd.log" "${command[@]}"
 
 	api_server_command "$folder/certificates" "$etcd_port" "$port"
@@ -32,6 +33,9 @@ light_start() {
 		# be created.
 		command+=(--disable-admission-plugins=ServiceAccount)
 	fi
+	local more
+	read -d '' -ra more <<<"${API_SERVER_FLAGS:-}" || true
+	command+=("${more[@]}")
 	start "$folder/pids/api-server" "$folder/logs/api-server.log" "${command[@]}"
 
 	wait_for_api "$folder/kubeconfig" "$folder/pids/etcd" "$folder/pids/api-server" || return 1
@@ -93,4 +97,24 @@ light_up() {
 light_down() {
 	[[ -d $1/pids ]] || fail "no control plane was started in '$1'."
 	light_stop "$(cd "$1" && pwd)"
+}
+
+# light_restart FOLDER PROCESS: kills one of them and starts it again as it was.
+light_restart() {
+	local folder pid until=$((SECONDS + 60)) command
+	[[ $2 =~ ^(etcd|api-server)$ ]] || fail "nothing named '$2' can be restarted: it is etcd or api-server."
+	[[ -d $1/pids ]] || fail "no control plane was started in '$1'."
+	folder=$(cd "$1" && pwd)
+	pid=$(pid_of "$folder/pids/$2") || fail "$2 does not run in '$1'."
+	mapfile -d '' -t command <"/proc/$pid/cmdline"
+	kill -KILL "$pid"
+	while pid_of "$folder/pids/$2" >/dev/null; do sleep 0.01; done
+	while ((SECONDS < until)); do
+		start "$folder/pids/$2" "$folder/logs/$2.log" "${command[@]}"
+		# It ends at once while something still holds its port.
+		if wait_for_api "$folder/kubeconfig" "$folder"/pids/{etcd,api-server}; then
+			return 0
+		fi
+	done
+	fail "$2 did not start again; its log is in $folder/logs."
 }
