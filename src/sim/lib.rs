@@ -4,6 +4,7 @@
 //! repeats exactly. There are no sockets: [`ApiServer::client_as`] gives a real [`kube::Client`] whose transport ends
 //! in this process.
 
+pub mod audit;
 mod clock;
 mod fault;
 #[cfg(test)]
