@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 
 SEEDS ?= 1000
 
-.PHONY: help test sim museum mutants demo try bench cluster cluster-down shell crds
+.PHONY: help test sim museum mutants chaos demo try bench cluster cluster-down shell crds
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -20,6 +20,9 @@ museum: ## Put our neighbours' bugs into a copy of our code and demand that a te
 
 mutants: ## Generic mutants of the domain against its tests, by cargo-mutants; SHARD=0/8 takes a part, FILE=glob some files
 	@src/museum/mutants
+
+chaos: ## Kill and stop real processes in RUNS=170 retreats, on a real API server; SEED=..., LANES=3
+	@e2e/chaos
 
 demo: ## A good and a bad rollout on a real cluster with live traffic
 	@e2e/demo

@@ -54,7 +54,7 @@ impl Script {
             rollouts.push((Duration::from_secs(rng.u64(0..300)), second(&mut rng, &rollouts[0].1)));
         }
         let skews: Vec<i64> =
-            (0..rng.usize(1..=3)).map(|_| if rng.u8(0..6) == 0 { rng.i64(-600..600) } else { 0 }).collect();
+            (0..rng.usize(1..=3)).map(|_| if rng.u8(0..6) == 0 { rng.i64(-200..200) } else { 0 }).collect();
         let latency = Duration::from_millis(rng.u64(1..=5) * 2);
         let troubles = draw::troubles(&mut rng, &skews);
         Self { seed, fleet, only_at_start, rollouts, skews, latency, troubles }

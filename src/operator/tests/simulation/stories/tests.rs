@@ -10,7 +10,7 @@ const PLAYED: u64 = 500;
 /// Seeds that two processes play.
 const REPLAYED: u64 = 200;
 /// Stories of which each write is the last of its leader once.
-const SWEPT: u64 = 30;
+const SWEPT: u64 = 8;
 
 /// The first seed of this run: `BASE`, or one that no run had before.
 fn base() -> u64 {
@@ -31,7 +31,8 @@ fn a_story_ends_the_same_at_whichever_write_its_leader_dies() {
     let swept = sweep(SWEPT);
     let first = swept.differences.first();
     assert!(first.is_none(), "{} of {} runs differ:\n{}", swept.differences.len(), swept.runs, first.unwrap());
-    assert!(swept.runs > 1000, "{} runs", swept.runs);
+    println!("{} runs", swept.runs);
+    assert!(swept.runs > 300, "{} runs", swept.runs);
 }
 
 /// What a process of its own tells of some seeds.
