@@ -11,7 +11,7 @@ use sim::{
 };
 use tokio::time::Instant;
 
-use crate::{lane::ACCOUNT, members::Said};
+use crate::{fleet::OPTIMIZATION, lane::ACCOUNT, members::Said};
 
 /// What the names of all replicas begin with.
 const REPLICA: &str = "replica-";
@@ -114,7 +114,7 @@ pub fn check(
         at: at(said.at),
         pod: said.pod,
         uid: said.uid,
-        optimized: Some(said.optimized),
+        says: Some(said.optimized.then(|| OPTIMIZATION.to_owned()).into_iter().collect()),
     }));
     entries.push(Entry::Calm { at: at(times.calm) });
     entries.sort_by_key(Entry::at);

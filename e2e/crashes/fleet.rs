@@ -28,6 +28,8 @@ pub const NAMESPACE: &str = "qudag";
 pub const NAME: &str = "qudag-node";
 /// Name of the rollout.
 pub const ROLLOUT: &str = "pooling";
+/// The optimization that it switches on.
+pub const OPTIMIZATION: &str = "connection_pooling";
 /// Key of the file in a member's own ConfigMap.
 pub const OWN_KEY: &str = "node.toml";
 const CONFIG_MAP: &str = "qudag-optimizations";
@@ -202,7 +204,7 @@ fn rollout(draw: &Draw) -> Value {
                 "config": config,
                 "acknowledgement": {"metric": "optimization_enabled"},
             },
-            "optimizations": [{"name": "connection_pooling", "settings": [
+            "optimizations": [{"name": OPTIMIZATION, "settings": [
                 {"path": "network.pool.enabled", "optimized": true, "baseline": false},
                 {"path": "network.pool.max", "optimized": 100},
             ]}],

@@ -25,8 +25,8 @@ const REPLACED: Duration = Duration::from_secs(180);
 /// What is remembered of pods.
 #[derive(Default)]
 pub(super) struct SafeRoute {
-    /// What each said last, by UID: whether it is optimized.
-    answers: BTreeMap<String, bool>,
+    /// What each said last, by UID: the optimizations that are on.
+    answers: BTreeMap<String, Vec<String>>,
     /// UID of the pod of each name, and since when it is another one than the first.
     pods: BTreeMap<Key, (String, Option<Instant>)>,
 }
@@ -64,8 +64,8 @@ impl Law for SafeRoute {
 
 impl SafeRoute {
     fn remember(&mut self, entry: &Entry) {
-        if let Entry::Scrape { uid, optimized: Some(optimized), .. } = entry {
-            self.answers.insert(uid.clone(), *optimized);
+        if let Entry::Scrape { uid, says: Some(says), .. } = entry {
+            self.answers.insert(uid.clone(), says.clone());
         }
         let Some((key, _, Some(pod))) = entry.change().filter(|(key, ..)| key.plural == "pods") else { return };
         let uid = text(pod, "/metadata/uid").to_owned();
@@ -99,8 +99,11 @@ impl SafeRoute {
         let (before, after) = (write.before.as_deref()?, write.after.as_deref()?);
         let run = texts(before, "/metadata/annotations").remove(RETREAT_ANNOTATION)?;
         let serves = |pod: &Value| labels(pod).get(SERVING_LABEL).is_some_and(|serving| serving == "true");
-        let optimized = self.answers.get(text(after, "/metadata/uid")).copied().unwrap_or_default();
-        let acknowledgement = &view.rollout_of(&run)?.spec.fleet.acknowledgement;
+        // A rollout that is being deleted goes without those that stay silent.
+        let rollout = view.rollout_of(&run).filter(|rollout| rollout.metadata.deletion_timestamp.is_none())?;
+        let says = self.answers.get(text(after, "/metadata/uid")).cloned().unwrap_or_default();
+        let optimized = rollout.spec.optimizations.iter().any(|optimization| says.contains(&optimization.name));
+        let acknowledgement = &rollout.spec.fleet.acknowledgement;
         // Where values change that a switch does not tell, or some are settled already, it says nothing of the run.
         let says = acknowledgement.metric.is_some() && acknowledgement.revision_label.is_none();
         let says = says && view.maps_of(&run).all(|(_, map)| map.settled.is_empty());

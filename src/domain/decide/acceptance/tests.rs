@@ -103,6 +103,7 @@ fn a_fleet_is_busy_with(#[case] unfinished: bool, #[case] waits_before_us: bool,
     let mut fixture = fixture();
     fixture.seen.neighbours.push(crate::observation::Neighbour {
         name: "other".to_owned(),
+        run: None,
         unfinished,
         watching: false,
         waits_before_us,
