@@ -7,7 +7,7 @@ use api::{
     names::{COHORT_LABEL, SERVING_LABEL},
     reason::{ConditionType, Reason},
     rollout::Readiness,
-    status::{Ineligible, Members, Summary, Transition},
+    status::{Ineligible, Members, Run, Summary, Transition},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -40,8 +40,10 @@ pub fn report(pass: &Pass<'_>, intent: &Intent) -> OptimizationRolloutStatus {
         history: old.history.clone(),
         ineligible: ineligible(pass),
     };
+    let succeeded = |run: &Option<Run>| run.as_ref().and_then(|run| run.succeeded_at.clone());
     // What was measured before a stage ended is not what the next one, or the watch, has covered.
-    let measured = pass.measurements().filter(|_| intent.stage == old.stage && intent.run == old.run);
+    let measured =
+        pass.measurements().filter(|_| intent.stage == old.stage && succeeded(&intent.run) == succeeded(&old.run));
     if let (Some(stage), Some(measurements)) = (&mut status.stage, measured) {
         stage.covered = whole_seconds(measurements.covered);
     }
