@@ -58,7 +58,7 @@ fn a_run_in_its_second_stage_is_drawn() {
 qudag/tuning   2/3 half   8/20 optimized   traffic Normal
 Baking: stage half: 5s of 20s watched
 
-x  canary   10 %
+✓  canary   10 %
 >  half     50 %   [#####...............] 5s of 20s
    full     100 %
    (watch)

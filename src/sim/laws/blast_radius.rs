@@ -33,6 +33,8 @@ impl Law for BlastRadius {
             && let Some(stage) = after.status.as_ref().and_then(|status| status.stage.as_ref())
             && before.status.as_ref().and_then(|status| status.stage.as_ref()) != Some(stage)
             && stage.quota > 0
+            // A stage that is over is not edited any more.
+            && run.succeeded_at.is_none()
         {
             let largest = view.run(&run.id).map_or(0, |run| i32::try_from(run.largest).unwrap_or(i32::MAX));
             // The list may have become shorter since the last stage.
