@@ -62,7 +62,10 @@ fn untrue(write: &Write, view: &View) -> Option<String> {
     view.ours(&Entry::Write(write.clone()))?;
     let (name, note) = (text(&write.body, "/regarding/name"), text(&write.body, "/note"));
     let (_, rollout) = view.rollouts().find(|(key, _)| key.namespace == write.key.namespace && key.name == name)?;
-    let told = rollout.status.iter().flat_map(|status| &status.history).any(|entry| entry.message == note);
+    let status = rollout.status.as_ref();
+    let told = status.into_iter().flat_map(|status| &status.history).any(|entry| entry.message == note)
+        // A stall is no transition: the conditions say it.
+        || status.into_iter().flat_map(|status| &status.conditions).any(|condition| condition.message == note);
     (!told).then(|| format!("{} told what no status says: {note}", write.user))
 }
 

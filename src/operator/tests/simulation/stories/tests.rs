@@ -3,7 +3,7 @@ use std::{process::Command, time::Duration};
 use super::{draw, script::Script, shrink::shrink, sweep::sweep, tally, trouble::Trouble};
 
 /// Seeds that every run of the tests plays; `make sim` plays others.
-const PLAYED: u64 = 500;
+const PLAYED: u64 = 150;
 /// Seeds that two processes play.
 const REPLAYED: u64 = 200;
 /// Stories of which each write is the last of its leader once.
