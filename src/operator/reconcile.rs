@@ -10,7 +10,7 @@ use cluster::{
 use domain::{
     decide::decide,
     needs::{Connection, needs},
-    observation::{Observation, Problem},
+    observation::{Neighbour, Observation, Problem},
     plan::Plan,
     run::{plan_id, run_id},
 };
@@ -127,24 +127,42 @@ impl Context {
         }
     }
 
-    /// Decides and executes. A run only starts when the API server itself says that no other one is on its members, and
-    /// one starts at a time: two rollouts that were applied at once know nothing of each other yet.
-    async fn decide_and_execute(&self, key: &Key, rollout: &OptimizationRollout, mut seen: Observation) -> Duration {
+    /// Decides and executes.
+    async fn decide_and_execute(&self, key: &Key, rollout: &OptimizationRollout, seen: Observation) -> Duration {
         let plan = decide(rollout, &seen);
-        let run = |status: &OptimizationRolloutStatus| status.run.as_ref().map(|run| run.id.clone());
-        if run(&plan.status) == rollout.status.as_ref().and_then(run) {
-            return self.execute(key, rollout, &plan).await;
+        if starts_run(rollout, &plan) {
+            return self.start(key, rollout, seen).await.unwrap_or_else(|wait| wait);
+        }
+        self.execute(key, rollout, &plan).await
+    }
+
+    /// Starts a run only when the API server itself says that no other one is on its members, and one at a time: two
+    /// rollouts that were applied at once know nothing of each other yet. Who finds another run waits for no turn.
+    async fn start(
+        &self,
+        key: &Key,
+        rollout: &OptimizationRollout,
+        mut seen: Observation,
+    ) -> Result<Duration, Duration> {
+        seen.neighbours = self.newest_neighbours(key, rollout).await?;
+        let plan = decide(rollout, &seen);
+        if !starts_run(rollout, &plan) {
+            return Ok(self.execute(key, rollout, &plan).await);
         }
         let _turn = self.starts.lock().await;
+        seen.neighbours = self.newest_neighbours(key, rollout).await?;
+        Ok(self.execute(key, rollout, &decide(rollout, &seen)).await)
+    }
+
+    async fn newest_neighbours(&self, key: &Key, rollout: &OptimizationRollout) -> Result<Vec<Neighbour>, Duration> {
         match tokio::time::timeout(cluster::execute::DEADLINE, neighbour::newest(&self.client, rollout)).await {
-            Ok(Ok(newest)) => seen.neighbours = newest,
+            Ok(Ok(newest)) => Ok(newest),
             Ok(Err(error)) => {
                 tracing::warn!(rollout = %key, %error, "cannot see whether another run is on these members");
-                return AFTER_FAILURE;
+                Err(AFTER_FAILURE)
             }
-            Err(_) => return AFTER_FAILURE,
+            Err(_) => Err(AFTER_FAILURE),
         }
-        self.execute(key, rollout, &decide(rollout, &seen)).await
     }
 
     /// Executes a plan in its order; says when to look again.
@@ -158,8 +176,15 @@ impl Context {
                     plan.status.retreat.as_ref().map_or_else(String::new, |retreat| retreat.reason.to_string());
                 self.telemetry.retreated(&reason);
             }
-            base = withdrawn.marked.unwrap_or(base);
             errors = withdrawn.errors;
+            if let Some(marked) = withdrawn.marked {
+                if marked.status != rollout.status {
+                    // The mark went through, but the status is newer than what this pass decided on: it is not ours to
+                    // write over.
+                    return self.failed(key, errors).min(AFTER_CONFLICT);
+                }
+                base = marked;
+            }
         }
         match self.writer.commit(&base, &plan.status).await {
             Ok(committed) => {
@@ -216,6 +241,12 @@ impl Context {
         }
         wait
     }
+}
+
+/// Whether a plan begins a run that the rollout does not have.
+fn starts_run(rollout: &OptimizationRollout, plan: &Plan) -> bool {
+    let id = |status: &OptimizationRolloutStatus| status.run.as_ref().map(|run| run.id.clone());
+    id(&plan.status) != rollout.status.as_ref().and_then(id)
 }
 
 /// One pass over one rollout.

@@ -14,6 +14,7 @@ mod history;
 mod kind;
 pub mod laws;
 mod object;
+mod queue;
 mod refusal;
 mod request;
 mod review;

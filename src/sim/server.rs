@@ -14,10 +14,12 @@ use crate::fault::{Fault, Hooks};
 use crate::history::{Entry, Write};
 use crate::kind::{Key, Kind};
 use crate::object::{copy_field, normalize, text};
+use crate::queue::Queue;
 use crate::request::RequestInfo;
 use crate::store::{Change, Store};
 
-/// How long a request and its answer are on the way together, until a test says otherwise.
+/// How long a request and its answer are on the way together, until a test says otherwise; the turns of
+/// [`crate::queue`] come on top.
 const LATENCY: Duration = Duration::from_millis(2);
 
 /// An in-memory Kubernetes API server. Clones are the same server.
@@ -50,6 +52,7 @@ pub(crate) struct State {
     pub(crate) held: BTreeSet<String>,
     /// How often all watches were ended.
     pub(crate) disconnects: u64,
+    pub(crate) queue: Queue,
     /// Everything that happened so far.
     history: Vec<Entry>,
     watchers: Vec<Watcher>,
@@ -71,6 +74,7 @@ impl ApiServer {
             cut: BTreeSet::new(),
             held: BTreeSet::new(),
             disconnects: 0,
+            queue: Queue::default(),
             history: Vec::new(),
             watchers: Vec::new(),
             unsupported: Vec::new(),

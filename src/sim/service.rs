@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::panic::resume_unwind;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -23,6 +24,9 @@ use crate::request::{Call, UNSUPPORTED, Verb};
 use crate::server::ApiServer;
 use crate::watch::{self, READ_TIMEOUT, shown};
 use crate::write::Wish;
+
+/// Between two requests.
+const TURN: Duration = Duration::from_millis(1);
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
@@ -59,6 +63,7 @@ impl ApiServer {
         let one_way = self.state().latency / 2;
         sleep(one_way).await;
         self.passage(&user).await;
+        self.turn(format!("{user} {} {} {}", parts.method, parts.uri, String::from_utf8_lossy(&body))).await;
 
         let call = match Call::parse(&user, &parts, &body) {
             Ok(call) => call,
@@ -117,6 +122,18 @@ impl ApiServer {
                 (true, _) => pending().await,
                 (false, true) if changes.changed().await.is_ok() => {}
                 _ => return,
+            }
+        }
+    }
+
+    /// Returns when it is a request's turn: one a millisecond, and those that arrived together in the order of what they
+    /// ask. Reconciles run in the order of a map that is seeded anew in each process, and a story must not depend on it.
+    async fn turn(&self, asks: String) {
+        let ticket = self.state().queue.enter(asks);
+        loop {
+            sleep(TURN).await;
+            if self.state().queue.leave(&ticket) {
+                return;
             }
         }
     }

@@ -29,8 +29,8 @@ pub struct Tally {
     seeds: u64,
     writes: u64,
     accounts: Vec<Account>,
-    /// A hash of all that happened; 0 where that was not asked for.
-    traces: u64,
+    /// Per seed a hash of all that happened, where that was asked for.
+    traces: BTreeMap<u64, u64>,
     /// Seeds that broke a law, and which.
     pub broken: Vec<(u64, &'static str)>,
     /// The fault matrix: how often stories with a class of trouble ended how.
@@ -90,7 +90,7 @@ impl Tally {
         }
         self.writes += outcome.writes;
         if traced {
-            self.traces ^= stable_hash(&[&seed.to_string(), &outcome.server.trace().join("\n")]);
+            self.traces.insert(seed, stable_hash(&[&outcome.server.trace().join("\n")]));
         }
         if self.accounts.is_empty() {
             self.accounts = outcome.accounts;
@@ -127,8 +127,8 @@ impl fmt::Display for Tally {
             writeln!(out)?;
         }
         writeln!(out)?;
-        if self.traces != 0 {
-            writeln!(out, "traces={:016x}", self.traces)?;
+        for (seed, trace) in &self.traces {
+            writeln!(out, "seed {seed} trace={trace:016x}")?;
         }
         write!(
             out,
