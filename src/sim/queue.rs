@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use domain::run::stable_hash;
 use tokio::time::Instant;
 
-/// When a request arrived, what it asks, and a number that tells it from an equal one.
-pub(crate) type Ticket = (Instant, String, u64);
+/// When a request arrived, a hash of what it asks, and a number that tells it from an equal one.
+pub(crate) type Ticket = (Instant, u64, u64);
 
 /// Requests that wait.
 #[derive(Default)]
@@ -17,18 +18,18 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// A request arrives.
-    pub(crate) fn enter(&mut self, asks: String) -> Ticket {
+    /// A request arrives. By the hash none of those that arrive together is always the first.
+    pub(crate) fn enter(&mut self, asks: &str) -> Ticket {
         self.arrived += 1;
-        let ticket = (Instant::now(), asks, self.arrived);
-        self.waiting.insert(ticket.clone());
+        let ticket = (Instant::now(), stable_hash(&[asks]), self.arrived);
+        self.waiting.insert(ticket);
         ticket
     }
 
     /// Whether it is the turn of a request now; if so it leaves the queue. There is one turn an instant.
-    pub(crate) fn leave(&mut self, ticket: &Ticket) -> bool {
+    pub(crate) fn leave(&mut self, ticket: Ticket) -> bool {
         let now = Instant::now();
-        let turn = self.served != Some(now) && self.waiting.first() == Some(ticket);
+        let turn = self.served != Some(now) && self.waiting.first() == Some(&ticket);
         if turn {
             self.waiting.pop_first();
             self.served = Some(now);

@@ -63,7 +63,7 @@ impl ApiServer {
         let one_way = self.state().latency / 2;
         sleep(one_way).await;
         self.passage(&user).await;
-        self.turn(format!("{user} {} {} {}", parts.method, parts.uri, String::from_utf8_lossy(&body))).await;
+        self.turn(&format!("{user} {} {} {}", parts.method, parts.uri, String::from_utf8_lossy(&body))).await;
 
         let call = match Call::parse(&user, &parts, &body) {
             Ok(call) => call,
@@ -126,13 +126,14 @@ impl ApiServer {
         }
     }
 
-    /// Returns when it is a request's turn: one a millisecond, and those that arrived together in the order of what they
-    /// ask. Reconciles run in the order of a map that is seeded anew in each process, and a story must not depend on it.
-    async fn turn(&self, asks: String) {
+    /// Returns when it is a request's turn: one a millisecond, and those that arrived together in an order that what they
+    /// ask decides. Reconciles run in the order of a map that is seeded anew in each process, and a story must not depend
+    /// on it.
+    async fn turn(&self, asks: &str) {
         let ticket = self.state().queue.enter(asks);
         loop {
             sleep(TURN).await;
-            if self.state().queue.leave(&ticket) {
+            if self.state().queue.leave(ticket) {
                 return;
             }
         }

@@ -63,12 +63,20 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
     Some(intent)
 }
 
-/// Only what takes away, for a replica that does not lead.
+/// Only what takes away, for a replica that does not lead. Which members leave first, where the rest cannot bear that
+/// all do, is left to the leader: two replicas that measure differently would choose differently, and together take
+/// away too many.
 #[must_use]
 pub fn withdraw_only(pass: &Pass<'_>, cause: Cause) -> Vec<Withdraw> {
     let Some(run) = &pass.run else { return Vec::new() };
     let mark = Mark { run: run.id.clone(), cause };
-    withdraw(pass, &mark, &Back::new(pass, &mark))
+    let back = Back::new(pass, &mark);
+    let mut items = withdraw(pass, &mark, &back);
+    let leaving = items.iter().filter(|item| matches!(item, Withdraw::StopServing { .. })).count();
+    if leaving < back.serving().count() {
+        items.retain(|item| !matches!(item, Withdraw::StopServing { .. }));
+    }
+    items
 }
 
 /// The members of a retreat by how far they are.
@@ -113,6 +121,11 @@ impl<'p> Back<'p> {
             .filter(|(_, restoration)| restoration.is_due(&restoration.seen))
             .collect();
         Self { away, restorations, back }
+    }
+
+    /// Those of them that are in traffic.
+    fn serving(&self) -> impl Iterator<Item = &'p Standing<'p>> {
+        self.away.iter().copied().filter(|standing| standing.member.pod.serving.as_deref() == Some("true"))
     }
 
     /// What gives an optimized member its file back.

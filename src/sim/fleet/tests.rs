@@ -111,18 +111,22 @@ async fn a_touch_after_the_write_brings_it_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_touch_together_with_the_write_misses_it() {
-    let world = start(1);
-    let maps: Api<ConfigMap> = Api::namespaced(world.server.client_as("replica-1"), NAMESPACE);
-    let patch = Patch::Merge(json!({"data": {"f": "1"}}));
-    let write = async { maps.patch("qudag-optimizations", &PatchParams::default(), &patch).await };
-    let (write, ()) = tokio::join!(write, world.annotate("qudag-node-0"));
-    write.unwrap();
-    sleep(ms(1_000)).await;
-    assert_eq!(world.file(), "0");
-    world.annotate("qudag-node-0").await;
-    sleep(ms(301)).await;
-    assert_eq!(world.file(), "1");
+async fn a_touch_together_with_the_write_may_miss_it() {
+    let mut missed = 0;
+    for content in 1..10 {
+        let world = start(1);
+        let maps: Api<ConfigMap> = Api::namespaced(world.server.client_as("replica-1"), NAMESPACE);
+        let patch = Patch::Merge(json!({"data": {"f": content.to_string()}}));
+        let write = async { maps.patch("qudag-optimizations", &PatchParams::default(), &patch).await };
+        let (write, ()) = tokio::join!(write, world.annotate("qudag-node-0"));
+        write.unwrap();
+        sleep(ms(1_000)).await;
+        missed += u32::from(world.file() == "0");
+        world.annotate("qudag-node-0").await;
+        sleep(ms(301)).await;
+        assert_eq!(world.file(), content.to_string());
+    }
+    assert!((1..9).contains(&missed), "{missed} of 9");
 }
 
 #[tokio::test(start_paused = true)]

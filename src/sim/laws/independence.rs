@@ -21,6 +21,8 @@ const DEADLINE: Duration = Duration::from_secs(3);
 pub(super) struct Independence {
     seen: BTreeSet<String>,
     due: BTreeMap<Key, (String, Instant)>,
+    /// When a retreat last tried each.
+    tried: BTreeMap<Key, Instant>,
 }
 
 impl Law for Independence {
@@ -29,6 +31,11 @@ impl Law for Independence {
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
+        if let Entry::Write(write) = entry
+            && says_mark(&write.body)
+        {
+            self.tried.insert(write.key.clone(), write.at);
+        }
         match entry {
             // Who is dead, cut off or blind cannot try; the laws of the end hold for it.
             Entry::Fault { key: None, .. } => self.due.clear(),
@@ -55,7 +62,10 @@ impl Law for Independence {
         if !matches!(view.run(&run), Some(Run { aborted: Some(_), .. })) || !self.seen.insert(run.clone()) {
             return;
         }
-        let maps = view.maps_of(&run).filter(|(_, map)| map.members(Cohort::Optimized).count() > 0);
+        let tried = |key: &Key| self.tried.get(key).is_some_and(|at| *at + DEADLINE > write.at);
+        let maps = view
+            .maps_of(&run)
+            .filter(|(key, map)| map.members(Cohort::Optimized).count() > 0 && !tried(key));
         self.due.extend(maps.map(|(key, _)| (key.clone(), (run.clone(), write.at + DEADLINE))));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use api::OptimizationRollout;
 use api::names::{COHORT_LABEL, SERVING_LABEL, cohort};
 use domain::record::Cohort;
+use serde_json::Value;
 
 use super::view::View;
 use super::{Found, Law};
@@ -21,6 +22,8 @@ pub(super) struct Quiet {
     calm: bool,
     /// Rollouts that wait for people, and report what they measure meanwhile.
     waiting: BTreeSet<Key>,
+    /// Pods that somebody else took out of traffic: theirs to let in.
+    taken_out: BTreeSet<Key>,
 }
 
 impl Law for Quiet {
@@ -29,10 +32,11 @@ impl Law for Quiet {
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
+        self.watch_hands(entry);
         if let Entry::Calm { .. } = entry {
             self.calm = true;
             for (key, rollout) in view.rollouts() {
-                found.stake(restless(rollout, view));
+                found.stake(restless(rollout, view, &self.taken_out));
                 let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
                 if run.is_some_and(|run| run.aborted_at.is_none() && run.settled_at.is_none()) {
                     self.waiting.insert(key.clone());
@@ -48,8 +52,26 @@ impl Law for Quiet {
     }
 }
 
+impl Quiet {
+    /// Notes who took a pod out of traffic.
+    fn watch_hands(&mut self, entry: &Entry) {
+        let out = |pod: &Value| labels(pod).get(SERVING_LABEL).is_some_and(|serving| serving == "false");
+        match entry {
+            Entry::Change { key, before, after: Some(after), .. } if key.plural == "pods" => {
+                if out(after) && !before.as_deref().is_some_and(out) {
+                    self.taken_out.insert(key.clone());
+                }
+            }
+            Entry::Write(write) if write.after.as_deref().is_some_and(|after| !out(after)) => {
+                self.taken_out.remove(&write.key);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// What has not come to its end.
-fn restless(rollout: &OptimizationRollout, view: &View) -> Option<String> {
+fn restless(rollout: &OptimizationRollout, view: &View, taken_out: &BTreeSet<Key>) -> Option<String> {
     let status = rollout.status.clone().unwrap_or_default();
     let name = rollout.metadata.name.clone().unwrap_or_default();
     let reason = status.summary.map(|summary| summary.reason).unwrap_or_default();
@@ -64,10 +86,10 @@ fn restless(rollout: &OptimizationRollout, view: &View) -> Option<String> {
     if left > 0 {
         return Some(format!("{left} members have entries in run {} after its retreat", run.id));
     }
-    let displaced = view.fleet(rollout).find(|(_, pod)| {
+    let displaced = view.fleet(rollout).find(|(key, pod)| {
         let labels = labels(pod);
         let is = |label, value: &str| labels.get(label).is_some_and(|found| found == value);
-        is(SERVING_LABEL, "false") || is(COHORT_LABEL, cohort::OPTIMIZED)
+        is(SERVING_LABEL, "false") && !taken_out.contains(key) || is(COHORT_LABEL, cohort::OPTIMIZED)
     });
     if let Some((key, _)) = displaced {
         return Some(format!("{key} is still labelled after the retreat"));

@@ -175,6 +175,14 @@ impl Story {
         self.laws.check(&Entry::Write(write));
     }
 
+    /// A patch that the server does not take.
+    fn refused(&mut self, user: &str, key: &Key, body: Value) {
+        let (user, key, code) = (user.to_owned(), key.clone(), 503);
+        let (verb, before, after) = (Verb::Patch, None, None);
+        let write = Write { at: self.at, user, verb, key, subresource: None, body, code, before, after };
+        self.laws.check(&Entry::Write(write));
+    }
+
     /// The leader changes the status.
     fn status(&mut self, edit: impl FnOnce(&mut Value)) {
         let mut object = self.objects[&rollout()].clone();
@@ -514,4 +522,38 @@ fn a_broken_law_is_named(#[case] law: &str, #[case] breaks: fn(&mut Story)) {
     let mut story = Story::new();
     breaks(&mut story);
     assert_eq!(story.broken(), [law], "{:#?}", story.laws.violations());
+}
+
+#[test]
+fn a_pod_that_somebody_else_takes_out_after_the_end_stays_out() {
+    let mut story = Story::new();
+    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[("node-1", "b")]));
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        rollout["status"]["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
+        rollout["status"]["retreat"] = json!({"reason": "AbortRequested", "message": "", "decidedAt":
+            "2026-01-01T00:01:00Z", "acknowledgedAt": "2026-01-01T00:01:00Z"});
+    });
+    let set = |serving: &'static str| {
+        move |pod: &mut Value| {
+            pod["metadata"]["labels"][COHORT] = json!("baseline");
+            pod["metadata"]["labels"][SERVING] = json!(serving);
+        }
+    };
+    story.edit(None, &key("Pod", "node-0"), json!({}), set("true"));
+    story.edit(None, &key("Pod", "node-0"), json!({}), set("false"));
+    story.laws.check(&Entry::Calm { at: story.at });
+    assert!(!story.broken().contains(&"L13 convergence and quiet"), "{:#?}", story.laws.violations());
+}
+
+#[test]
+fn a_map_that_was_tried_right_before_the_first_mark_was_tried() {
+    let mut story = Story::new();
+    let mark = json!({"metadata": {"annotations": {"optimization.qudag.io/retreat": RUN}}});
+    story.refused("replica-1", &map(), mark.clone());
+    story.edit(Some("replica-1"), &rollout(), mark.clone(), |rollout| {
+        rollout["metadata"]["annotations"] = mark["metadata"]["annotations"].clone();
+    });
+    story.wait(10);
+    story.hear("node-0", true);
+    assert!(!story.broken().contains(&"L15 independence"), "{:#?}", story.laws.violations());
 }

@@ -5,23 +5,28 @@ use tokio::time::advance;
 use super::Queue;
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_arrive_together_are_served_by_what_they_ask_one_an_instant() {
-    let mut queue = Queue::default();
-    let second = queue.enter("b".to_owned());
-    let first = queue.enter("a".to_owned());
-    assert!(!queue.leave(&second));
-    assert!(queue.leave(&first));
-    assert!(!queue.leave(&second), "in the same instant");
-    advance(Duration::from_millis(1)).await;
-    assert!(queue.leave(&second));
+async fn requests_that_arrive_together_are_served_in_one_order_one_an_instant() {
+    let mut orders = Vec::new();
+    for asks in [["a", "b"], ["b", "a"]] {
+        let mut queue = Queue::default();
+        let tickets = asks.map(|asks| (queue.enter(asks), asks));
+        let served = |queue: &mut Queue| tickets.iter().find(|(ticket, _)| queue.leave(*ticket)).map(|(_, asks)| *asks);
+        let first = served(&mut queue);
+        assert_eq!(served(&mut queue), None, "in the same instant");
+        advance(Duration::from_millis(1)).await;
+        orders.push((first, served(&mut queue)));
+    }
+    assert_eq!(orders[0], orders[1]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_came_first_is_served_first() {
-    let mut queue = Queue::default();
-    let first = queue.enter("b".to_owned());
-    advance(Duration::from_millis(1)).await;
-    let second = queue.enter("a".to_owned());
-    assert!(!queue.leave(&second));
-    assert!(queue.leave(&first));
+    for asks in [["a", "b"], ["b", "a"]] {
+        let mut queue = Queue::default();
+        let first = queue.enter(asks[0]);
+        advance(Duration::from_millis(1)).await;
+        let second = queue.enter(asks[1]);
+        assert!(!queue.leave(second));
+        assert!(queue.leave(first));
+    }
 }

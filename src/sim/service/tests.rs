@@ -77,14 +77,14 @@ async fn metadata_alone_come_without_data() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_takes_the_latency() {
+async fn a_request_takes_the_latency_and_its_turn() {
     let server = ApiServer::new();
     let start = Instant::now();
     assert_eq!(code(config_maps(&server).get("a").await), 404);
-    assert_eq!(start.elapsed(), Duration::from_millis(2));
+    assert_eq!(start.elapsed(), Duration::from_millis(3));
     server.set_latency(Duration::from_millis(50));
     assert_eq!(code(config_maps(&server).get("a").await), 404);
-    assert_eq!(start.elapsed(), Duration::from_millis(52));
+    assert_eq!(start.elapsed(), Duration::from_millis(54));
 }
 
 #[tokio::test(start_paused = true)]

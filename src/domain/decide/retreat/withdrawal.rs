@@ -51,7 +51,7 @@ fn traffic_away(
 ) -> Vec<Withdraw> {
     let Some(spec) = &pass.spec.traffic else { return Vec::new() };
     let serves = |standing: &&Standing<'_>| standing.member.pod.serving.as_deref() == Some("true");
-    let mut serving: Vec<&Standing<'_>> = back.away.iter().copied().filter(serves).collect();
+    let mut serving: Vec<&Standing<'_>> = back.serving().collect();
     let breach = pass.measurements().and_then(|measurements| measurements.breach.as_ref());
     let rank = |standing: &Standing<'_>| {
         breach

@@ -3,7 +3,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::{
-    decide::{decide, fixture::Fixture},
+    decide::{decide, decide_standby, fixture::Fixture},
     observation::{Breach, Measurements, Service},
     plan::Withdraw,
 };
@@ -59,19 +59,37 @@ fn as_many_leave_traffic_as_the_rest_can_bear(
     assert!(left.iter().all(|name| cohorts.as_bytes()[usize::from(name.as_bytes()[5] - b'0')] == b'o'), "{left:?}");
 }
 
-#[test]
-fn the_worst_leave_first() {
-    let mut fixture = retreat("ooobbb", "++++++", 25);
+/// A breach that was measured, and whom it is about.
+fn breach(fixture: &mut Fixture, worst: &[&str]) {
     let run = fixture.rollout.status.as_ref().unwrap().run.as_ref().unwrap().id.clone();
     let breach = Breach {
         reason: api::reason::Reason::LimitBreached,
         indicator: "errors".to_owned(),
         message: "errors: 5%".to_owned(),
-        worst: vec!["node-2".to_owned(), "node-0".to_owned()],
+        worst: worst.iter().map(|name| (*name).to_owned()).collect(),
     };
     let bake = fixture.seen.now;
     fixture.seen.measurements = Some(Measurements { run, bake, breach: Some(breach), ..Measurements::default() });
+}
+
+#[test]
+fn the_worst_leave_first() {
+    let mut fixture = retreat("ooobbb", "++++++", 25);
+    breach(&mut fixture, &["node-2", "node-0"]);
     assert_eq!(away(&fixture).1, ["node-2"]);
+}
+
+#[rstest]
+#[case::all_may_leave("oobbbb", 100, 2)]
+#[case::some_may_leave("ooobbb", 25, 0)]
+fn a_standby_does_not_choose_who_leaves(#[case] cohorts: &str, #[case] increase: u32, #[case] leaving: usize) {
+    let mut fixture = retreat(cohorts, "++++++", increase);
+    fixture.rollout.spec.abort = None;
+    breach(&mut fixture, &["node-1"]);
+    let (_, withdraw) = decide_standby(&fixture.rollout, &fixture.seen).unwrap();
+    let left = withdraw.iter().filter(|item| matches!(item, Withdraw::StopServing { .. })).count();
+    assert_eq!(left, leaving);
+    assert!(withdraw.iter().any(|item| matches!(item, Withdraw::Restore(_))), "settings go back all the same");
 }
 
 #[test]

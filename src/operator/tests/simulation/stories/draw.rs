@@ -35,7 +35,7 @@ pub fn troubles(rng: &mut Rng, skews: &[i64]) -> Vec<(Duration, Trouble)> {
 fn one(rng: &mut Rng, replicas: usize) -> Trouble {
     let replica = rng.usize(1..=replicas);
     let lasting = Duration::from_secs(rng.u64(2..60));
-    match rng.u8(0..40) {
+    match rng.u8(0..42) {
         0..6 => Trouble::Harm { share: choose(rng, &[0.02, 0.1, 0.5]), from: rng.usize(1..4) },
         6..10 => {
             let faults = [Fault::CrashBefore, Fault::CrashAfter, Fault::LoseResponse, Fault::Hang];
@@ -72,9 +72,9 @@ fn one(rng: &mut Rng, replicas: usize) -> Trouble {
             let events = [Restarts, IsKilledForMemory, IsReplaced, IsUnready, Joins, Leaves];
             Trouble::Pod { member: rng.usize(0..8), event: choose(rng, &events) }
         }
-        28..32 => Trouble::Foreign(Foreign::draw(rng)),
-        32..37 => edit::draw(rng, lasting),
-        37 => Trouble::Delete { rollout: if rng.u8(0..4) == 0 { SECOND } else { NAME } },
+        28..34 => Trouble::Foreign(Foreign::draw(rng)),
+        34..39 => edit::draw(rng, lasting),
+        39 => Trouble::Delete { rollout: if rng.u8(0..4) == 0 { SECOND } else { NAME } },
         _ => Trouble::Clock { replica: rng.bool().then_some(replica), seconds: rng.i64(-300..300) },
     }
 }

@@ -46,21 +46,21 @@ impl Foreign {
     /// One of these.
     pub fn draw(rng: &mut Rng) -> Self {
         let member = rng.usize(0..8);
-        match rng.u8(0..22) {
-            0..7 => Self::TakeBack { member },
-            7..9 => Self::SwitchOn { member },
-            9..11 => Self::EditFile { member },
-            11..13 => Self::EditBase,
-            13..16 => {
+        match rng.u8(0..28) {
+            0..13 => Self::TakeBack { member },
+            13..15 => Self::SwitchOn { member },
+            15..17 => Self::EditFile { member },
+            17..19 => Self::EditBase,
+            19..22 => {
                 let labels = ["optimization.qudag.io/cohort", "optimization.qudag.io/serving"];
                 let values = [None, Some("false"), Some("baseline"), Some("optimized"), Some("true")];
                 Self::Label { member, label: labels[rng.usize(0..2)], value: values[rng.usize(0..5)] }
             }
-            16 => Self::Unmark,
-            17 => Self::RemoveMap { member },
-            18 => Self::Selector,
-            19 => Self::RemoveLease,
-            20 => Self::Connection { remove: rng.bool() },
+            22 => Self::Unmark,
+            23 => Self::RemoveMap { member },
+            24 => Self::Selector,
+            25 => Self::RemoveLease,
+            26 => Self::Connection { remove: rng.bool() },
             _ => Self::Decorate,
         }
     }
