@@ -104,7 +104,7 @@ fn crashes(pass: &Pass<'_>) -> Option<Breach> {
 
 /// ConfigMaps of the run that somebody deleted: what their members run and who was a member is lost.
 fn vanished(pass: &Pass<'_>) -> Option<Cause> {
-    let before = pass.status.members.as_ref().map_or(0, |members| members.optimized);
+    let before = pass.status.members.as_ref().map_or(0, |members| members.optimized + members.overridden);
     if before == 0 || !pass.seen.problems.is_empty() {
         return None;
     }

@@ -9,7 +9,7 @@ use crate::{
     decide::{pass::Pass, roster::Standing, stamp::target, tell},
     mark::Mark,
     observation::Service,
-    plan::Withdraw,
+    plan::{PodTarget, Withdraw},
     record::Cohort,
     traffic,
 };
@@ -27,7 +27,10 @@ pub(super) fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Wit
     if own != Some(&mark.run) {
         items.push(Withdraw::MarkRollout(mark.clone()));
     }
-    items.extend(traffic_away(pass, mark, back, &marked));
+    let told = back.away.iter().copied().filter(|standing| standing.cohort() != Some(Cohort::Optimized));
+    let told: Vec<&Standing<'_>> = told.collect();
+    let evictions = tell::evictions(pass, &told);
+    items.extend(traffic_away(pass, mark, back, &evictions, &marked));
     items.extend(back.restorations.values().cloned().map(Box::new).map(Withdraw::Restore));
     items.extend(back.away.iter().filter_map(|standing| {
         let restoration = back.restoration_of(standing);
@@ -36,17 +39,17 @@ pub(super) fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Wit
         let shard = standing.shard.map_or("", |shard| &shard.name);
         tell::touch(pass, standing, fingerprint, shard).map(Withdraw::Touch)
     }));
-    let told = back.away.iter().copied().filter(|standing| standing.cohort() != Some(Cohort::Optimized));
-    let told: Vec<&Standing<'_>> = told.collect();
-    items.extend(tell::evictions(pass, &told).into_iter().map(Withdraw::Evict));
+    items.extend(evictions.into_iter().map(Withdraw::Evict));
     items
 }
 
-/// Takes as many optimized members out of traffic as the rest can bear, the worst first.
+/// Takes as many optimized members out of traffic as the rest can bear: first those that are evicted, who leave anyway,
+/// then the worst.
 fn traffic_away(
     pass: &Pass<'_>,
     mark: &Mark,
     back: &Back<'_>,
+    evictions: &[PodTarget],
     marked: &dyn Fn(Option<&Mark>) -> bool,
 ) -> Vec<Withdraw> {
     let Some(spec) = &pass.spec.traffic else { return Vec::new() };
@@ -58,7 +61,8 @@ fn traffic_away(
             .and_then(|breach| breach.worst.iter().position(|name| *name == standing.member.name))
             .unwrap_or(usize::MAX)
     };
-    serving.sort_by_key(|standing| rank(standing));
+    let stays = |standing: &Standing<'_>| evictions.iter().all(|evicted| evicted.uid != standing.member.pod.uid);
+    serving.sort_by_key(|standing| (stays(standing), rank(standing)));
     let ready = |standing: &&Standing<'_>| standing.member.pod.ready;
     let fleet = pass.roster.standings.iter().filter(ready).count();
     let serving_as = |cohort| {
