@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::{Line, Origin, Revision, history};
 use crate::history::{Entry, Write};
 use crate::kind::Key;
+use crate::laws::Laws;
 use crate::request::{Subresource, Verb};
 
 const START: &str = "2026-01-01T00:00:00.000000Z";
@@ -145,4 +146,42 @@ fn what_tells_of_no_write_is_left_out(#[case] event: Value) {
 fn half_a_line_is_none() {
     let whole = line("replica-1", 10, 200, map("a", 5)).to_string();
     assert!(Line::parse(&whole[..whole.len() / 2]).is_none());
+}
+
+/// The beginning of a run on a real API server: the rollout, the Lease, the status with its event, the finalizer and
+/// the ConfigMap of the first stage.
+const RECORDED: &str = include_str!("recorded.jsonl");
+
+/// Laws that a log breaks, once it is read.
+fn broken(log: &[String]) -> Vec<&'static str> {
+    let lines: Vec<Line> = log.iter().filter_map(|line| Line::parse(line)).collect();
+    assert_eq!(lines.len(), log.len(), "every line is read");
+    let revision =
+        |line: &Line| Revision { key: line.key.clone(), number: line.number().unwrap(), object: line.object.clone() };
+    let revisions = lines.iter().map(revision).collect();
+    let origin = Origin { wall: "2026-11-25T00:00:00Z".parse().unwrap(), instant: Instant::now() };
+    let (entries, unaccounted) = history(lines, revisions, origin, |_, uid| uid.to_owned());
+    assert_eq!(unaccounted, 0);
+    let laws = Laws::new("replica-");
+    entries.iter().for_each(|entry| laws.check(entry));
+    assert!(laws.writes() > 0, "the operator wrote something");
+    laws.violations().iter().map(|violation| violation.law).collect()
+}
+
+#[rstest]
+#[case::as_it_was(&[], |_: &mut Vec<String>| {})]
+#[case::nobody_holds_the_finalizer(&["L12 deletion"], |log: &mut Vec<String>| {
+    log.retain(|line| !line.contains("\"finalizers\""));
+})]
+#[case::no_status_has_committed_the_run(&["L1 blast radius"], |log: &mut Vec<String>| {
+    log.retain(|line| !line.contains("\"startedAt\"") );
+})]
+#[case::everybody_is_optimized_in_the_first_stage(&["L1 blast radius"], |log: &mut Vec<String>| {
+    let last = log.last_mut().unwrap();
+    *last = last.replace(r#"\"c\":\"b\""#, r#"\"c\":\"o\""#);
+})]
+fn a_recorded_audit_log_that_breaks_a_law_is_caught(#[case] expected: &[&str], #[case] edit: fn(&mut Vec<String>)) {
+    let mut log: Vec<String> = RECORDED.lines().map(str::to_owned).collect();
+    edit(&mut log);
+    assert_eq!(broken(&log), expected);
 }
