@@ -1,6 +1,6 @@
 //! The history of a run against the laws.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -15,6 +15,8 @@ use crate::{fleet::OPTIMIZATION, lane::ACCOUNT, members::Said};
 
 /// What the names of all replicas begin with.
 const REPLICA: &str = "replica-";
+/// How long a request may be under way when its sender, or the server, is struck.
+const UNDER_WAY: Duration = Duration::from_secs(2);
 /// Entries that are told of a broken law.
 const TOLD: usize = 30;
 
@@ -139,8 +141,8 @@ pub fn check(
 /// A fault begins when the last request was carried out that was under way then.
 fn told(fault: &Fault, entries: &[Entry], at: &dyn Fn(Timestamp) -> Instant) -> Vec<Entry> {
     let (from, until) = (at(fault.from), fault.until.map(at));
-    let before = |write: &&Write| until.is_none_or(|until| write.at < until);
-    let last = writes(entries).filter(|write| write.user == fault.user).take_while(before).last();
+    let latest = until.map_or(from + UNDER_WAY, |until| until.min(from + UNDER_WAY));
+    let last = writes(entries).filter(|write| write.user == fault.user && write.at < latest).last();
     let from = last.map_or(from, |last| last.at.max(from));
     let entry = |at| Entry::Fault { at, user: fault.user.clone(), key: None, what: fault.what.to_owned() };
     [Some(from), until].into_iter().flatten().map(entry).collect()
