@@ -1,6 +1,6 @@
 //! The watches, and which rollouts a changed object wakes.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
 use api::Connection;
 use cluster::observe::{Namespace, SERVICE_NAME_LABEL, base, connection, pod, shard};
@@ -16,7 +16,8 @@ use kube::{
 use kube_runtime::{
     WatchStreamExt,
     reflector::{self, ObjectRef, Store},
-    watcher,
+    utils::Backoff,
+    watcher::{self, DefaultBackoff},
 };
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
@@ -28,6 +29,28 @@ pub const WATCH_TIMEOUT: u32 = 60;
 
 /// Objects in one answer to a list: a ConfigMap can have a megabyte, and most of them are pruned at once.
 const PAGE: u32 = 100;
+
+/// The longest pause of a watch that fails. An API server that comes back has to be found soon, because no retreat is seen
+/// to its end before, and kube's own pauses grow to half a minute.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Kube's pauses, up to ours.
+#[derive(Default)]
+struct Pauses(DefaultBackoff);
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|pause| pause.min(LONGEST_PAUSE))
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
 
 type Wake = UnboundedSender<ObjectRef<Guarded>>;
 
@@ -45,8 +68,11 @@ pub fn rollouts(
             rollout.metadata.managed_fields = None;
         }
     };
-    let events =
-        watcher(Api::all(client.clone()), config).default_backoff().modify(prune).reflect(writer).inspect(answered);
+    let events = watcher::watcher(Api::all(client.clone()), config)
+        .backoff(Pauses::default())
+        .modify(prune)
+        .reflect(writer)
+        .inspect(answered);
     (store, events.touched_objects())
 }
 
@@ -175,7 +201,7 @@ where
 {
     let (store, writer) = reflector::store();
     let config = watcher::Config::default().timeout(WATCH_TIMEOUT).labels(labels).page_size(PAGE);
-    let events = watcher(api, config).default_backoff().modify(prune).reflect(writer);
+    let events = watcher::watcher(api, config).backoff(Pauses::default()).modify(prune).reflect(writer);
     let events = events.inspect(synchronization.watch()).touched_objects();
     tasks.spawn(async move {
         let mut events = std::pin::pin!(events);

@@ -17,6 +17,11 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 
+/// After a conflict the watch has to bring the newer version, and wakes the rollout when it does. One that comes back
+/// late, after an outage, must not be waited for by writing.
+const AFTER_CONFLICT: Duration = Duration::from_millis(50);
+const AFTER_CONFLICTS: Duration = Duration::from_secs(2);
+
 /// What is remembered, by rollout.
 #[derive(Default)]
 pub struct Memory {
@@ -27,6 +32,8 @@ pub struct Memory {
 struct Remembered {
     reported: Option<Instant>,
     refusal: Option<Refusal>,
+    /// How long the last pass waited after a conflict.
+    conflict: Option<Duration>,
     /// When a standby first saw a breach that the leader has not marked.
     breach_seen: Option<Instant>,
 }
@@ -66,6 +73,22 @@ impl Memory {
         let remembered = rollouts.entry(key.clone()).or_default();
         let wait = remembered.refusal.as_ref().map_or(FIRST_RETRY, |refusal| (refusal.wait * 2).min(LAST_RETRY));
         remembered.refusal = Some(Refusal { problem, until: Instant::now() + wait, wait });
+    }
+
+    /// A pass was decided on an old version; how long to wait now, which is twice as long after each one.
+    pub fn conflicted(&self, key: &Key) -> Duration {
+        let mut rollouts = self.lock();
+        let conflict = &mut rollouts.entry(key.clone()).or_default().conflict;
+        let wait = conflict.map_or(AFTER_CONFLICT, |wait| (wait * 2).min(AFTER_CONFLICTS));
+        *conflict = Some(wait);
+        wait
+    }
+
+    /// A pass was decided on the newest versions.
+    pub fn agreed(&self, key: &Key) {
+        if let Some(remembered) = self.lock().get_mut(key) {
+            remembered.conflict = None;
+        }
     }
 
     /// All writes went through.

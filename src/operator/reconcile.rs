@@ -32,8 +32,6 @@ use crate::{
 /// A rollout that may not parse: one malformed object must not blind us for all others.
 pub type Guarded = DeserializeGuard<OptimizationRollout>;
 
-/// After a conflict the watch has to bring the newer version first.
-const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 /// After a write that got no answer.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// A standby looks this often at a rollout that runs.
@@ -205,6 +203,7 @@ impl Context {
             errors.extend(self.writer.advance(&base, &plan.advance).await.err());
         }
         if errors.is_empty() {
+            self.memory.agreed(key);
             if !plan.advance.is_empty() || !plan.withdraw.is_empty() {
                 self.memory.accepted(key);
             }
@@ -214,12 +213,13 @@ impl Context {
     }
 
     fn failed(&self, key: &Key, errors: Vec<WriteError>) -> Duration {
-        let mut wait = AFTER_FAILURE;
+        let is_stale = |error: &WriteError| matches!(error, WriteError::Conflict(_) | WriteError::NotFound(_));
+        let after_conflict = errors.iter().any(is_stale).then(|| self.memory.conflicted(key));
+        let after_failure = errors.iter().any(|error| !is_stale(error)).then_some(AFTER_FAILURE);
         for error in errors {
             match &error {
                 WriteError::Conflict(_) | WriteError::NotFound(_) => {
                     tracing::debug!(rollout = %key, %error, "decided on an old version");
-                    wait = wait.min(AFTER_CONFLICT);
                     self.telemetry.write_failed("Conflict");
                 }
                 WriteError::Exists(what) => {
@@ -239,7 +239,7 @@ impl Context {
                 }
             }
         }
-        wait
+        after_conflict.into_iter().chain(after_failure).min().unwrap_or(AFTER_FAILURE)
     }
 }
 

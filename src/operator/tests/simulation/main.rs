@@ -10,6 +10,7 @@ mod lifecycle;
 mod members;
 mod mistakes;
 mod museum;
+mod outage;
 mod patched;
 mod plan;
 mod prometheus;
