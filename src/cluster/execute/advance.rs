@@ -8,7 +8,7 @@ use api::{
 };
 use domain::plan::{Advance, ShardWrite};
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::{ResourceExt, core::ObjectMeta};
 use serde_json::{Value, json};
 
@@ -25,7 +25,10 @@ impl Writer {
             match item {
                 Advance::Confirm => self.unchanged(rollout).await?,
                 Advance::HoldFinalizer => self.finalize(rollout, true).await?,
-                Advance::ReleaseFinalizer => self.finalize(rollout, false).await?,
+                Advance::ReleaseFinalizer => {
+                    self.all_widened(rollout).await?;
+                    self.finalize(rollout, false).await?;
+                }
                 Advance::WriteShard(write) if write.resource_version.is_none() => {
                     // A creation has no version of its own that a retreat would have changed.
                     self.unchanged(rollout).await?;
@@ -100,6 +103,34 @@ impl Writer {
         let what = format!("rollout {name}");
         let newest = self.bounded::<OptimizationRollout, _>(&what, self.rollouts(rollout).get(&name)).await?;
         if newest.resource_version() == rollout.resource_version() { Ok(()) } else { Err(WriteError::Conflict(what)) }
+    }
+
+    /// Refuses while a Service of a rollout that is being deleted leads to the baseline alone: its watch may be later than
+    /// all the others, and after the rollout nobody would widen it.
+    async fn all_widened(&self, rollout: &OptimizationRollout) -> Result<(), WriteError> {
+        let run = rollout.status.as_ref().and_then(|status| status.run.as_ref()).map(|run| &run.id);
+        if rollout.metadata.deletion_timestamp.is_none() {
+            return Ok(());
+        }
+        let services = self.services(rollout);
+        for name in rollout.spec.traffic.iter().flat_map(|traffic| &traffic.services).map(|service| &service.name) {
+            let what = format!("Service {name}");
+            let newest = match self.bounded::<Service, _>(&what, services.get_opt(name)).await {
+                // What may not be read cannot hold up a deletion.
+                Err(WriteError::Refused { .. }) => None,
+                newest => newest?,
+            };
+            let is_narrowed = newest.is_some_and(|service| {
+                let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+                service.annotations().get(RETREAT_ANNOTATION) == run
+                    && run.is_some()
+                    && selector.is_some_and(|selector| selector.contains_key(COHORT_LABEL))
+            });
+            if is_narrowed {
+                return Err(WriteError::Conflict(what));
+            }
+        }
+        Ok(())
     }
 
     async fn widen(&self, rollout: &OptimizationRollout, service: &str, version: &str) -> Result<(), WriteError> {

@@ -1,12 +1,16 @@
 use std::convert::Infallible;
 
-use api::{names::SERVING_LABEL, reason::Reason};
+use api::{
+    names::{COHORT_LABEL, SERVING_LABEL},
+    reason::Reason,
+};
 use domain::{
     mark::{Cause, Mark},
-    plan::{PodTarget, Withdraw},
+    plan::{Advance, PodTarget, Withdraw},
 };
 use jiff::Timestamp;
 use kube::client::Body;
+use rstest::rstest;
 use tokio::time::Instant;
 
 use super::*;
@@ -123,4 +127,69 @@ async fn a_conflict_on_a_service_is_tried_again_before_the_labels_follow() {
     let withdrawn = writer.withdraw(&rollout(), &[reroute, leaving(1)]).await;
     assert!(withdrawn.errors.is_empty(), "{:?}", withdrawn.errors);
     assert_eq!(*written.lock().unwrap(), ["qudag", "qudag", "pod-1"]);
+}
+
+#[rstest]
+#[case::it_is_wide(json!({}), json!({"app": "node"}), true)]
+#[case::this_run_has_narrowed_it(
+    json!({"optimization.qudag.io/retreat": "run"}), json!({"app": "node", COHORT_LABEL: "baseline"}), false
+)]
+#[case::another_run_has_narrowed_it(
+    json!({"optimization.qudag.io/retreat": "another"}), json!({"app": "node", COHORT_LABEL: "baseline"}), true
+)]
+#[tokio::test]
+async fn a_deleted_rollout_keeps_its_finalizer_while_a_service_is_narrowed_that_no_watch_shows_yet(
+    #[case] annotations: Value,
+    #[case] selector: Value,
+    #[case] released: bool,
+) {
+    let patched: std::sync::Arc<std::sync::Mutex<usize>> = std::sync::Arc::default();
+    let log = patched.clone();
+    let answer = move |request: http::Request<Body>| {
+        let is_read = request.method() == http::Method::GET;
+        *log.lock().unwrap() += usize::from(!is_read);
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "qudag", "annotations": annotations}, "spec": {"selector": selector},
+        });
+        let mut answered = json!(rollout());
+        answered["metadata"]["name"] = json!("tuning");
+        let body = if is_read { service } else { answered };
+        async move { Ok::<_, Infallible>(http::Response::new(Body::from(body.to_string().into_bytes()))) }
+    };
+    let writer = Writer::new(Client::new(tower::service_fn(answer), "qudag"));
+    let mut deleted = rollout();
+    deleted.metadata.deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
+    deleted.spec.traffic = serde_json::from_value(json!({"services": [{"name": "qudag"}]})).unwrap();
+    deleted.status = serde_json::from_value(json!({"run": {
+        "id": "run", "plan": "plan", "attempt": 1, "seed": "s", "eligible": 6, "holdout": 1,
+        "startedAt": "2026-01-01T00:00:00Z",
+    }}))
+    .unwrap();
+    let outcome = writer.advance(&deleted, &[Advance::ReleaseFinalizer]).await;
+    assert_eq!(outcome.is_ok(), released, "{outcome:?}");
+    assert_eq!(*patched.lock().unwrap(), usize::from(released));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_stopped_for_longer_than_a_lease_does_not_go_on_taking_pods_out_of_traffic() {
+    let written: std::sync::Arc<std::sync::Mutex<Vec<String>>> = std::sync::Arc::default();
+    let log = written.clone();
+    let answer = move |request: http::Request<Body>| {
+        log.lock().unwrap().push(request.uri().path().rsplit('/').next().unwrap().to_owned());
+        async { Ok::<_, Infallible>(object("Service")) }
+    };
+    let writer = Writer::new(Client::new(tower::service_fn(answer), "qudag"));
+    let withdrawal = tokio::spawn(async move {
+        let reroute = Withdraw::RerouteService { service: "qudag".to_owned(), mark: mark() };
+        writer.withdraw(&rollout(), &[reroute, leaving(0)]).await
+    });
+    // The labels follow the Service after a moment; in it the process is stopped.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(*written.lock().unwrap(), ["qudag"]);
+    tokio::time::advance(domain::election::LEASE_DURATION).await;
+    let withdrawn = withdrawal.await.unwrap();
+    assert_eq!(*written.lock().unwrap(), ["qudag"]);
+    assert_eq!(withdrawn.errors.len(), 1, "{:?}", withdrawn.errors);
 }

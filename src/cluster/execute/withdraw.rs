@@ -27,8 +27,10 @@ use crate::observe::shard;
 /// How long the labels wait after the Services' selectors were narrowed: kube-proxy programs a lone change at once and
 /// holds a second one back for a second, so the one that moves everybody has to be alone.
 const AFTER_REROUTE: Duration = Duration::from_millis(100);
-/// How long a withdrawal goes on starting writes. What had no turn by then has one in the next pass, which sees more.
-const TURN: Duration = Duration::from_secs(10);
+/// How long a withdrawal goes on starting writes. What had no turn by then has one in the next pass, which sees more. Less
+/// than a Lease lasts: a process that was stopped until another one leads, and has given everything back, must not take
+/// it away again by what it decided before.
+const TURN: Duration = Duration::from_secs(4);
 /// How often a write that met a conflict is tried again at once, until we give up for this pass.
 const TRIES: usize = 8;
 
@@ -55,7 +57,8 @@ impl Turns {
 
     async fn take(&self, what: &str, write: impl Future<Output = Result<(), WriteError>>) -> Result<(), WriteError> {
         match tokio::time::timeout_at(self.until, self.free.acquire()).await {
-            Ok(Ok(_turn)) => write.await,
+            // A free turn is had at any time, also too late.
+            Ok(Ok(_turn)) if Instant::now() < self.until => write.await,
             _ => {
                 let message = format!("there was no turn for it within {TURN:?}");
                 Err(WriteError::Unavailable { what: what.to_owned(), message })
@@ -169,9 +172,10 @@ impl Writer {
             "spec": {"selector": {COHORT_LABEL: cohort::BASELINE}},
         });
         // The labels follow in a moment: after them kube-proxy would hold this change back for a second.
+        let until = Instant::now() + TURN;
         for _ in 0..TRIES {
             match self.merge(&self.services(rollout), "Service", service, patch.clone()).await {
-                Err(WriteError::Conflict(_)) => {}
+                Err(WriteError::Conflict(_)) if Instant::now() < until => {}
                 result => return result.map(drop),
             }
         }
