@@ -124,7 +124,7 @@ impl<'t> Program<'t> {
         }
         let text = String::from_utf8_lossy(&output.stdout);
         let messages = text.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
-        let built = messages.filter_map(|message| Some((message.executable?, message.manifest_path?))).last();
+        let built = messages.filter_map(|message| Some((message.executable?, message.manifest_path?))).next_back();
         let (program, manifest) = built.ok_or_else(|| format!("cargo has built no tests of {self}"))?;
         let folder = manifest.parent().unwrap_or(Path::new("/")).to_owned();
         Ok(Ok(Built { program, folder }))

@@ -179,7 +179,8 @@ impl Context {
                 if marked.status != rollout.status {
                     // The mark went through, but the status is newer than what this pass decided on: it is not ours to
                     // write over.
-                    return self.failed(key, errors).min(AFTER_CONFLICT);
+                    errors.push(WriteError::Conflict(format!("status of {key}")));
+                    return self.failed(key, errors);
                 }
                 base = marked;
             }

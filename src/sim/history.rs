@@ -14,6 +14,9 @@ const FIELDS: usize = 6;
 /// Characters of a value that one line tells.
 const LONGEST: usize = 100;
 
+/// What is told of a user whose requests were held up and go on.
+pub(crate) const GOES_ON: &str = "goes on";
+
 /// An object before or after a change; none where it is not there.
 pub type Version<'e> = Option<&'e Arc<Value>>;
 

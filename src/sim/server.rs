@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::fault::{Fault, Hooks};
-use crate::history::{Entry, Write};
+use crate::history::{Entry, GOES_ON, Write};
 use crate::kind::{Key, Kind};
 use crate::object::{copy_field, normalize, text};
 use crate::queue::Queue;
@@ -291,7 +291,7 @@ impl ApiServer {
     /// Ends [`Self::hold`].
     pub fn release(&self, user: &str) {
         if self.state().held.remove(user) {
-            self.fault(user, None, "goes on");
+            self.fault(user, None, GOES_ON);
         }
         self.wake();
     }

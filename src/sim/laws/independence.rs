@@ -63,9 +63,7 @@ impl Law for Independence {
             return;
         }
         let tried = |key: &Key| self.tried.get(key).is_some_and(|at| *at + DEADLINE > write.at);
-        let maps = view
-            .maps_of(&run)
-            .filter(|(key, map)| map.members(Cohort::Optimized).count() > 0 && !tried(key));
+        let maps = view.maps_of(&run).filter(|(key, map)| map.members(Cohort::Optimized).count() > 0 && !tried(key));
         self.due.extend(maps.map(|(key, _)| (key.clone(), (run.clone(), write.at + DEADLINE))));
     }
 }

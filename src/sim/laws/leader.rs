@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::view::{Map, View};
 use super::{Found, Law};
-use crate::history::{Entry, Write};
+use crate::history::{Entry, GOES_ON, Write};
 use crate::object::{labels, text, texts};
 use crate::request::{Subresource, Verb};
 
@@ -18,10 +18,14 @@ use crate::request::{Subresource, Verb};
 /// a write is on its way.
 const LATEST: Duration = Duration::from_secs(10);
 
-/// When each replica last renewed the Lease.
+/// How soon after a network that held a replica's requests up goes on these have arrived.
+const HELD: Duration = Duration::from_millis(100);
+
+/// When each replica last renewed the Lease, and when its requests were last let go on.
 #[derive(Default)]
 pub(super) struct OneAdvances {
     renewed: BTreeMap<String, Instant>,
+    released: BTreeMap<String, Instant>,
 }
 
 impl Law for OneAdvances {
@@ -33,6 +37,11 @@ impl Law for OneAdvances {
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
+        if let Entry::Fault { at, user, what, .. } = entry
+            && what == GOES_ON
+        {
+            self.released.insert(user.clone(), *at);
+        }
         let Some(write) = view.ours(entry) else { return };
         if write.key.plural == "leases" {
             self.renewed.insert(write.user.clone(), write.at);
@@ -42,7 +51,10 @@ impl Law for OneAdvances {
         }
         if let Some(what) = view.status_write(entry).and_then(|(_, before, after)| goes_on(before, after)) {
             let age = self.renewed.get(&write.user).map(|renewed| write.at.duration_since(*renewed));
-            let expired = age.map_or(holder(view) != write.user, |age| age > LATEST);
+            // What was sent in time and held up on its way says which version it saw, like any other.
+            let sent_before = self.released.get(&write.user).is_some_and(|at| write.at.duration_since(*at) < HELD);
+            let sent_before = sent_before && holder(view) == write.user;
+            let expired = age.map_or(holder(view) != write.user, |age| age > LATEST) && !sent_before;
             found.violations.extend(expired.then(|| format!("{} committed {what} without the Lease", write.user)));
         }
         found.violations.extend(lets_in_early(write, view));

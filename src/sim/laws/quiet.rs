@@ -22,8 +22,8 @@ pub(super) struct Quiet {
     calm: bool,
     /// Rollouts that wait for people, and report what they measure meanwhile.
     waiting: BTreeSet<Key>,
-    /// Pods that somebody else took out of traffic: theirs to let in.
-    taken_out: BTreeSet<Key>,
+    /// Pods that somebody else took out of traffic or put into the optimized cohort: theirs to take back.
+    by_others: BTreeSet<Key>,
 }
 
 impl Law for Quiet {
@@ -36,7 +36,7 @@ impl Law for Quiet {
         if let Entry::Calm { .. } = entry {
             self.calm = true;
             for (key, rollout) in view.rollouts() {
-                found.stake(restless(rollout, view, &self.taken_out));
+                found.stake(restless(rollout, view, &self.by_others));
                 let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
                 if run.is_some_and(|run| run.aborted_at.is_none() && run.settled_at.is_none()) {
                     self.waiting.insert(key.clone());
@@ -53,25 +53,31 @@ impl Law for Quiet {
 }
 
 impl Quiet {
-    /// Notes who took a pod out of traffic.
+    /// Notes who displaced a pod.
     fn watch_hands(&mut self, entry: &Entry) {
-        let out = |pod: &Value| labels(pod).get(SERVING_LABEL).is_some_and(|serving| serving == "false");
         match entry {
-            Entry::Change { key, before, after: Some(after), .. } if key.plural == "pods" => {
-                if out(after) && !before.as_deref().is_some_and(out) {
-                    self.taken_out.insert(key.clone());
-                }
+            Entry::Change { key, before, after: Some(after), .. }
+                if key.plural == "pods" && displaced(after) && !before.as_deref().is_some_and(displaced) =>
+            {
+                self.by_others.insert(key.clone());
             }
-            Entry::Write(write) if write.after.as_deref().is_some_and(|after| !out(after)) => {
-                self.taken_out.remove(&write.key);
+            Entry::Write(write) if write.after.as_deref().is_some_and(|after| !displaced(after)) => {
+                self.by_others.remove(&write.key);
             }
             _ => {}
         }
     }
 }
 
+/// Whether a pod is out of traffic, or in the optimized cohort.
+fn displaced(pod: &Value) -> bool {
+    let labels = labels(pod);
+    let is = |label, value: &str| labels.get(label).is_some_and(|found| found == value);
+    is(SERVING_LABEL, "false") || is(COHORT_LABEL, cohort::OPTIMIZED)
+}
+
 /// What has not come to its end.
-fn restless(rollout: &OptimizationRollout, view: &View, taken_out: &BTreeSet<Key>) -> Option<String> {
+fn restless(rollout: &OptimizationRollout, view: &View, by_others: &BTreeSet<Key>) -> Option<String> {
     let status = rollout.status.clone().unwrap_or_default();
     let name = rollout.metadata.name.clone().unwrap_or_default();
     let reason = status.summary.map(|summary| summary.reason).unwrap_or_default();
@@ -86,12 +92,7 @@ fn restless(rollout: &OptimizationRollout, view: &View, taken_out: &BTreeSet<Key
     if left > 0 {
         return Some(format!("{left} members have entries in run {} after its retreat", run.id));
     }
-    let displaced = view.fleet(rollout).find(|(key, pod)| {
-        let labels = labels(pod);
-        let is = |label, value: &str| labels.get(label).is_some_and(|found| found == value);
-        is(SERVING_LABEL, "false") && !taken_out.contains(key) || is(COHORT_LABEL, cohort::OPTIMIZED)
-    });
-    if let Some((key, _)) = displaced {
+    if let Some((key, _)) = view.fleet(rollout).find(|(key, pod)| displaced(pod) && !by_others.contains(key)) {
         return Some(format!("{key} is still labelled after the retreat"));
     }
     let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();

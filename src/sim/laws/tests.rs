@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{CANARY, Laws};
-use crate::history::{Entry, Write};
+use crate::history::{Entry, GOES_ON, Write};
 use crate::kind::{Key, Kind};
 use crate::request::{Subresource, Verb};
 
@@ -556,4 +556,27 @@ fn a_map_that_was_tried_right_before_the_first_mark_was_tried() {
     story.wait(10);
     story.hear("node-0", true);
     assert!(!story.broken().contains(&"L15 independence"), "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::in_time(8, None, false)]
+#[case::much_too_late(30, None, true)]
+#[case::held_up_on_its_way(30, Some(0), false)]
+#[case::some_time_after_it_was_held_up(30, Some(1), true)]
+fn a_commit_may_arrive_late(#[case] seconds: u64, #[case] released: Option<u64>, #[case] breaks: bool) {
+    let mut story = Story::new();
+    story.wait(70);
+    story.hear("node-0", true);
+    let lease = key("Lease", "optimization-operator");
+    let held = story.objects[&lease].clone();
+    story.write("replica-1", &lease, Some(held), version());
+    story.wait(seconds);
+    story.hear("node-0", true);
+    if let Some(ago) = released {
+        let (user, what) = ("replica-1".to_owned(), GOES_ON.to_owned());
+        let at = story.at - Duration::from_secs(ago);
+        story.laws.check(&Entry::Fault { at, user, key: None, what });
+    }
+    story.transition("StageStarted", |status| status["stage"] = second_stage());
+    assert_eq!(story.broken().contains(&"L14 one advances"), breaks, "{:#?}", story.laws.violations());
 }

@@ -68,15 +68,21 @@ fn a_run_is_taken_back_when(#[case] happens: fn(&mut Fixture), #[case] expected:
     assert_eq!(cause.as_ref().map(|cause| cause.reason), expected, "{cause:?}");
 }
 
-#[test]
-fn a_deleted_configmap_takes_back_what_was_optimized_and_nothing_else() {
-    for (optimized, expected) in [(0, None), (2, Some(Reason::Overridden))] {
-        let mut fixture = Fixture::new("oobbh", 50);
-        fixture.rollout.status.as_mut().unwrap().members.get_or_insert_default().optimized = optimized;
-        fixture.seen.shards.clear();
-        let cause = cause(&Pass::new(&fixture.rollout, &fixture.seen));
-        assert_eq!(cause.map(|cause| cause.reason), expected);
-    }
+#[rstest]
+#[case::what_was_optimized(2, 0, Some(Reason::Overridden))]
+#[case::what_somebody_had_taken_back(0, 2, Some(Reason::Overridden))]
+#[case::nothing_else(0, 0, None)]
+fn a_deleted_configmap_takes_a_run_back_with(
+    #[case] optimized: i32,
+    #[case] overridden: i32,
+    #[case] expected: Option<Reason>,
+) {
+    let mut fixture = Fixture::new("oobbh", 50);
+    let members = fixture.rollout.status.as_mut().unwrap().members.get_or_insert_default();
+    (members.optimized, members.overridden) = (optimized, overridden);
+    fixture.seen.shards.clear();
+    let cause = cause(&Pass::new(&fixture.rollout, &fixture.seen));
+    assert_eq!(cause.map(|cause| cause.reason), expected);
 }
 
 /// Restarts and whether a member was killed or has been unready for so many seconds.

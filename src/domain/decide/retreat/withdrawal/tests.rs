@@ -1,4 +1,4 @@
-use api::{rollout::Abort, threshold::Threshold, traffic::Traffic};
+use api::{fleet::Reload, rollout::Abort, threshold::Threshold, traffic::Traffic};
 use rstest::rstest;
 use serde_json::json;
 
@@ -77,6 +77,20 @@ fn the_worst_leave_first() {
     let mut fixture = retreat("ooobbb", "++++++", 25);
     breach(&mut fixture, &["node-2", "node-0"]);
     assert_eq!(away(&fixture).1, ["node-2"]);
+}
+
+#[test]
+fn who_is_evicted_leaves_traffic_before_the_worst() {
+    let mut fixture = retreat("orobbb", "++++++", 40);
+    fixture.rollout.spec.fleet.config.reload = Reload::RestartPod;
+    breach(&mut fixture, &["node-0", "node-2"]);
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    let evicted = plan.withdraw.iter().filter_map(|item| match item {
+        Withdraw::Evict(pod) => Some(pod.name.as_str()),
+        _ => None,
+    });
+    assert_eq!(evicted.collect::<Vec<_>>(), ["node-1"]);
+    assert_eq!(away(&fixture).1, ["node-1"]);
 }
 
 #[rstest]
