@@ -135,6 +135,9 @@ pub struct Neighbour {
     pub run: Option<String>,
     /// It has a run whose members are not all settled or restored.
     pub unfinished: bool,
+    /// It is being deleted and takes back what it has settled.
+    #[serde(default)]
+    pub restores: bool,
     /// Its run has baked its last stage and only watches.
     pub watching: bool,
     /// It waits for this fleet and has the older claim.

@@ -6,6 +6,7 @@ use api::{
     OptimizationRollout,
     fleet::{Delivery, Fleet},
     reason::Reason,
+    rollout::DeletionPolicy,
 };
 use domain::observation::Neighbour;
 use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
@@ -27,6 +28,7 @@ pub fn find(rollouts: &[Arc<DeserializeGuard<OptimizationRollout>>], own: &Optim
                 name: other.name_any(),
                 run: run(other).map(|run| run.id.clone()),
                 unfinished: is_unfinished(other),
+                restores: restores(other),
                 watching: run(other).is_some_and(|run| run.succeeded_at.is_some() && run.settling_at.is_none()),
                 waits_before_us: waits && claim(other) < claim(own),
                 waits,
@@ -69,6 +71,13 @@ fn overlaps(other: &OptimizationRollout, own: &OptimizationRollout) -> bool {
 
 fn run(rollout: &OptimizationRollout) -> Option<&api::status::Run> {
     rollout.status.as_ref()?.run.as_ref()
+}
+
+/// The status says so before the first value goes back, and until the last one is.
+fn restores(rollout: &OptimizationRollout) -> bool {
+    rollout.metadata.deletion_timestamp.is_some()
+        && rollout.spec.deletion_policy == DeletionPolicy::Restore
+        && reason(rollout) == Some(Reason::Deleted.to_string().as_str())
 }
 
 fn is_unfinished(rollout: &OptimizationRollout) -> bool {

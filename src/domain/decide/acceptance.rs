@@ -212,9 +212,13 @@ pub fn busy(pass: &Pass<'_>) -> Option<Intent> {
     if !wants || pass.is_wanted() || pass.settings.is_settled() || pass.spec.abort.is_some() {
         return None;
     }
-    let neighbour = pass.seen.neighbours.iter().find(|neighbour| neighbour.unfinished || neighbour.waits_before_us);
-    if let Some(Neighbour { name, unfinished, .. }) = neighbour {
-        let does = if *unfinished { "has a run on" } else { "waits longer for" };
+    let in_the_way = |neighbour: &&Neighbour| neighbour.unfinished || neighbour.restores || neighbour.waits_before_us;
+    if let Some(Neighbour { name, unfinished, restores, .. }) = pass.seen.neighbours.iter().find(in_the_way) {
+        let does = match (unfinished, restores) {
+            (true, _) => "has a run on",
+            (_, true) => "is being deleted and takes its values from",
+            _ => "waits longer for",
+        };
         let message = format!("rollout {name} {does} members of this fleet; this one starts after it");
         let mut intent = Intent::state(pass, Kind::Waiting, Reason::FleetBusy, message);
         intent.requeue = super::intent::ACTIVE;

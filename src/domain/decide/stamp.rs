@@ -35,14 +35,14 @@ pub fn due(pass: &Pass<'_>) -> Vec<Advance> {
 }
 
 /// Files on the newest base, then for members that joined, when there is something to tell them: they run the baseline.
-/// Nothing of the latter while another rollout has a run, which may be about to change what is settled.
+/// Nothing of the latter while another rollout has a run, or takes its values back: what is settled is about to change.
 #[must_use]
 pub fn joiners(pass: &Pass<'_>) -> Vec<Advance> {
     let renewals = base::renewals(pass);
     if !renewals.is_empty() {
         return renewals;
     }
-    if pass.seen.neighbours.iter().any(|neighbour| neighbour.unfinished) {
+    if pass.seen.neighbours.iter().any(|neighbour| neighbour.unfinished || neighbour.restores) {
         return Vec::new();
     }
     match &pass.spec.fleet.config.delivery {

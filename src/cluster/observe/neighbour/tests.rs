@@ -82,3 +82,21 @@ fn of_two_that_wait_the_older_claim_comes_first() {
     assert!(by_name("a"), "created at the same time, so the name decides");
     assert!(!by_name("z"));
 }
+
+#[rstest]
+#[case::nobody_deletes_it(false, "Restore", "Settled", false)]
+#[case::it_goes_and_its_values_too(true, "Restore", "Deleted", true)]
+#[case::its_values_stay(true, "RestoreUnfinished", "Deleted", false)]
+#[case::it_waits_for_us(true, "Restore", "FleetBusy", false)]
+fn a_rollout_that_is_deleted_takes_its_settled_values_back(
+    #[case] deleted: bool,
+    #[case] policy: &str,
+    #[case] reason: &str,
+    #[case] expected: bool,
+) {
+    let status = json!({"summary": {"stage": "", "members": "", "traffic": "Normal", "reason": reason}});
+    let mut other = rollout("other", "settings", &json!({"app": "x"}), &status);
+    other.spec.deletion_policy = serde_json::from_value(json!(policy)).unwrap();
+    other.metadata.deletion_timestamp = deleted.then(|| serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap());
+    assert_eq!(neighbours(other)[0].restores, expected);
+}

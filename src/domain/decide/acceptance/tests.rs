@@ -96,15 +96,22 @@ fn a_run_does_not_start_over(#[case] happens: fn(&mut Fixture), #[case] expected
 }
 
 #[rstest]
-#[case::an_unfinished_run(true, false, true)]
-#[case::one_that_waits_longer(false, true, true)]
-#[case::neither(false, false, false)]
-fn a_fleet_is_busy_with(#[case] unfinished: bool, #[case] waits_before_us: bool, #[case] expected: bool) {
+#[case::an_unfinished_run(true, false, false, true)]
+#[case::one_that_takes_its_values_back(false, true, false, true)]
+#[case::one_that_waits_longer(false, false, true, true)]
+#[case::neither(false, false, false, false)]
+fn a_fleet_is_busy_with(
+    #[case] unfinished: bool,
+    #[case] restores: bool,
+    #[case] waits_before_us: bool,
+    #[case] expected: bool,
+) {
     let mut fixture = fixture();
     fixture.seen.neighbours.push(crate::observation::Neighbour {
         name: "other".to_owned(),
         run: None,
         unfinished,
+        restores,
         watching: false,
         waits_before_us,
         waits: waits_before_us,
