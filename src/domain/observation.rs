@@ -1,6 +1,6 @@
 //! What one pass sees of the world. Nothing here is intended; everything was read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use api::{ConnectionSpec, reason::Reason, status::IndicatorStatus};
 use jiff::Timestamp;
@@ -15,6 +15,9 @@ pub struct Observation {
     pub now: Timestamp,
     /// The fleet, sorted by name, without pods that have ended.
     pub members: Vec<Member>,
+    /// For how long the fleet has had these members, as far as this replica knows.
+    #[serde(default)]
+    pub steady_for: Duration,
     /// The ConfigMaps with members' files that exist: rendered ones in order of their index, patched ones by name.
     pub shards: Vec<Shard>,
     /// The text of the base that members' files are made from, or why it cannot be used; `None` where the spec names

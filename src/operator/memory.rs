@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use domain::observation::Problem;
+use domain::{observation::Problem, run::stable_hash};
 use tokio::time::Instant;
 
 use crate::reconcile::Key;
@@ -34,6 +34,8 @@ struct Remembered {
     refusal: Option<Refusal>,
     /// How long the last pass waited after a conflict.
     conflict: Option<Duration>,
+    /// A hash of the members' names, and since when they are these.
+    members: Option<(u64, Instant)>,
     /// When a standby first saw a breach that the leader has not marked.
     breach_seen: Option<Instant>,
 }
@@ -96,6 +98,16 @@ impl Memory {
         if let Some(remembered) = self.lock().get_mut(key) {
             remembered.refusal = None;
         }
+    }
+
+    /// For how long the fleet has had these members, from the first call on.
+    pub fn steady_for(&self, key: &Key, members: &[&str]) -> Duration {
+        let hash = stable_hash(members);
+        let mut rollouts = self.lock();
+        let known = &mut rollouts.entry(key.clone()).or_default().members;
+        let since = known.filter(|(known, _)| *known == hash).map_or_else(Instant::now, |(_, since)| since);
+        *known = Some((hash, since));
+        since.elapsed()
     }
 
     /// How long this replica has known of a breach, from the first call on.

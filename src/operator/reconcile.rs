@@ -106,6 +106,8 @@ impl Context {
         let measurements = self.samplers.measurements(key);
         let report_due = self.memory.report_due(key);
         let mut seen = self.world.observe(namespace, rollout, now, measurements, report_due);
+        let members: Vec<&str> = seen.members.iter().map(|member| member.name.as_str()).collect();
+        seen.steady_for = self.memory.steady_for(key, &members);
         seen.problems.extend(self.memory.problem(key));
         seen
     }

@@ -102,7 +102,10 @@ fn missing(
     for (kind, holds) in facts {
         let condition = new.conditions.iter().find(|condition| condition.type_ == kind);
         let is_told = condition.is_some_and(|condition| {
-            (condition.status == "True") == holds && condition.observed_generation == rollout.metadata.generation
+            // Who retreats may do so by the spec of a moment ago, and says so.
+            let generation =
+                if run.aborted_at.is_some() { new.observed_generation } else { rollout.metadata.generation };
+            (condition.status == "True") == holds && condition.observed_generation == generation
         });
         if !is_told {
             return Some(format!("condition {kind} does not say so: {condition:?}"));

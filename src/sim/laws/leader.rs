@@ -55,7 +55,7 @@ impl Law for OneAdvances {
             let sent_before = self.released.get(&write.user).is_some_and(|at| write.at.duration_since(*at) < HELD);
             let sent_before = sent_before && holder(view) == write.user;
             let expired = age.map_or(holder(view) != write.user, |age| age > LATEST) && !sent_before;
-            found.violations.extend(expired.then(|| format!("{} committed {what} without the Lease", write.user)));
+            found.stake(expired.then(|| format!("{} committed {what} without the Lease", write.user)));
         }
         found.violations.extend(lets_in_early(write, view));
         let advances = !withdraws(write);

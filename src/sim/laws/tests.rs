@@ -118,6 +118,7 @@ impl Story {
         );
         story.status(|status| {
             *status = json!({
+                "observedGeneration": 1,
                 "conditions": [condition("Aborted", false), condition("Succeeded", false), condition("Settled", false)],
                 "run": {"id": RUN, "plan": "plan", "attempt": 1, "seed": "s", "eligible": 6, "holdout": 1,
                     "startedAt": "2026-01-01T00:00:00Z"},
@@ -579,4 +580,18 @@ fn a_commit_may_arrive_late(#[case] seconds: u64, #[case] released: Option<u64>,
     }
     story.transition("StageStarted", |status| status["stage"] = second_stage());
     assert_eq!(story.broken().contains(&"L14 one advances"), breaks, "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::a_retreat(true, false)]
+#[case::a_stage(false, true)]
+fn only_a_retreat_may_be_decided_by_the_spec_of_a_moment_ago(#[case] retreats: bool, #[case] breaks: bool) {
+    let mut story = Story::new();
+    story.edit(None, &rollout(), json!({}), |rollout| rollout["metadata"]["generation"] = json!(2));
+    if retreats {
+        story.retreat();
+    } else {
+        story.promote();
+    }
+    assert_eq!(story.broken().contains(&"L17 evidence"), breaks, "{:#?}", story.laws.violations());
 }

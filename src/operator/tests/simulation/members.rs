@@ -206,7 +206,8 @@ impl Scraper for Members {
                 at: Instant::now(),
                 pod: target.name.clone(),
                 uid: target.pod.clone(),
-                says: answer.as_ref().ok().map(|series| said(series)),
+                // Who exposes nothing says nothing.
+                says: answer.as_ref().ok().filter(|series| !series.is_empty()).map(|series| said(series)),
             });
             answer
         })
