@@ -4,6 +4,7 @@ use api::{OptimizationRollout, reason::Reason};
 
 use crate::{
     mark::Cause,
+    needs::{self, Sampling},
     observation::Observation,
     plan::{Advance, Notice, Plan, Withdraw},
 };
@@ -54,6 +55,13 @@ const POLICIES: [Policy; 12] = [
 #[must_use]
 pub fn decide(rollout: &OptimizationRollout, seen: &Observation) -> Plan {
     conclude(&Pass::new(rollout, seen)).1
+}
+
+/// What to measure and what to do now, by one and the same look at the world.
+#[must_use]
+pub fn needs_and_plan(rollout: &OptimizationRollout, seen: &Observation) -> (Option<Sampling>, Plan) {
+    let pass = Pass::new(rollout, seen);
+    (needs::of(&pass), conclude(&pass).1)
 }
 
 /// The intent of the first policy that has one, and the plan that follows from it.

@@ -102,7 +102,12 @@ pub struct Target {
 /// The looks that this rollout needs now; `None` while nothing runs.
 #[must_use]
 pub fn needs(rollout: &OptimizationRollout, seen: &Observation) -> Option<Sampling> {
-    let pass = Pass::new(rollout, seen);
+    of(&Pass::new(rollout, seen))
+}
+
+/// The same, for a pass that decides as well.
+pub(crate) fn of(pass: &Pass<'_>) -> Option<Sampling> {
+    let rollout = pass.rollout;
     let run = pass.run.clone()?;
     let (bake, covered) = match pass.phase {
         Phase::Idle | Phase::Settled => return None,
@@ -113,7 +118,7 @@ pub fn needs(rollout: &OptimizationRollout, seen: &Observation) -> Option<Sampli
         }
     };
     let metrics = rollout.spec.metrics.as_ref();
-    let source = metrics.map(|metrics| source(&pass, &metrics.source));
+    let source = metrics.map(|metrics| source(pass, &metrics.source));
     let names = |cohort| {
         let members = pass.roster.in_cohort(cohort).filter(|standing| !standing.overridden);
         members.map(|standing| standing.member.name.clone()).collect()
@@ -122,9 +127,9 @@ pub fn needs(rollout: &OptimizationRollout, seen: &Observation) -> Option<Sampli
         run: run.id.clone(),
         bake,
         covered,
-        counting: pass.awaited().is_empty() && pass.is_stamped() && !is_overridden(&pass),
+        counting: pass.awaited().is_empty() && pass.is_stamped() && !is_overridden(pass),
         interval: metrics.map_or(DEFAULT_INTERVAL, |metrics| metrics.interval.get()),
-        targets: source.as_ref().map_or_else(Vec::new, |source| targets(&pass, source)),
+        targets: source.as_ref().map_or_else(Vec::new, |source| targets(pass, source)),
         source,
         indicators: rollout.spec.indicators.clone(),
         acknowledgement: rollout.spec.fleet.acknowledgement.clone(),

@@ -15,9 +15,12 @@ pub struct Observation {
     pub now: Timestamp,
     /// The fleet, sorted by name, without pods that have ended.
     pub members: Vec<Member>,
-    /// For how long the fleet has had these members, as far as this replica knows.
+    /// For how long this replica has watched the fleet.
     #[serde(default)]
-    pub steady_for: Duration,
+    pub watched_for: Duration,
+    /// Members that have gone meanwhile and are not back, and how long ago.
+    #[serde(default)]
+    pub gone_for: BTreeMap<String, Duration>,
     /// The ConfigMaps with members' files that exist: rendered ones in order of their index, patched ones by name.
     pub shards: Vec<Shard>,
     /// The text of the base that members' files are made from, or why it cannot be used; `None` where the spec names
@@ -35,6 +38,14 @@ pub struct Observation {
     pub problems: Vec<Problem>,
     /// Whether the status may be written only because measured numbers moved.
     pub report_due: bool,
+}
+
+impl Observation {
+    /// For how long a member is known to be away: a replica that did not see it go knows since when it has watched.
+    #[must_use]
+    pub fn away_for(&self, member: &str) -> Duration {
+        self.gone_for.get(member).copied().unwrap_or(self.watched_for)
+    }
 }
 
 /// One member of the fleet.

@@ -1,12 +1,12 @@
 //! What the shell remembers of a rollout between two passes. Losing it costs a repeated write, never a wrong one.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use domain::{observation::Problem, run::stable_hash};
+use domain::observation::{Observation, Problem};
 use tokio::time::Instant;
 
 use crate::reconcile::Key;
@@ -22,6 +22,9 @@ const LAST_RETRY: Duration = Duration::from_secs(60);
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 const AFTER_CONFLICTS: Duration = Duration::from_secs(2);
 
+/// How long who has gone is remembered; later it counts as gone since the fleet is watched.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
 /// What is remembered, by rollout.
 #[derive(Default)]
 pub struct Memory {
@@ -34,10 +37,16 @@ struct Remembered {
     refusal: Option<Refusal>,
     /// How long the last pass waited after a conflict.
     conflict: Option<Duration>,
-    /// A hash of the members' names, and since when they are these.
-    members: Option<(u64, Instant)>,
+    fleet: Option<Fleet>,
     /// When a standby first saw a breach that the leader has not marked.
     breach_seen: Option<Instant>,
+}
+
+/// The members of a fleet.
+struct Fleet {
+    watched_since: Instant,
+    present: BTreeSet<String>,
+    gone: BTreeMap<String, Instant>,
 }
 
 struct Refusal {
@@ -100,14 +109,21 @@ impl Memory {
         }
     }
 
-    /// For how long the fleet has had these members, from the first call on.
-    pub fn steady_for(&self, key: &Key, members: &[&str]) -> Duration {
-        let hash = stable_hash(members);
+    /// Tells an observation how long its fleet has been watched, and who has gone since.
+    pub fn watch(&self, key: &Key, seen: &mut Observation) {
+        let now = Instant::now();
         let mut rollouts = self.lock();
-        let known = &mut rollouts.entry(key.clone()).or_default().members;
-        let since = known.filter(|(known, _)| *known == hash).map_or_else(Instant::now, |(_, since)| since);
-        *known = Some((hash, since));
-        since.elapsed()
+        let new = || Fleet { watched_since: now, present: BTreeSet::new(), gone: BTreeMap::new() };
+        let fleet = rollouts.entry(key.clone()).or_default().fleet.get_or_insert_with(new);
+        let names = || seen.members.iter().map(|member| &member.name);
+        if !fleet.present.iter().eq(names()) {
+            let present: BTreeSet<String> = names().cloned().collect();
+            fleet.gone.extend(fleet.present.difference(&present).map(|name| (name.clone(), now)));
+            fleet.gone.retain(|name, since| !present.contains(name) && since.elapsed() < REMEMBERED);
+            fleet.present = present;
+        }
+        seen.watched_for = fleet.watched_since.elapsed();
+        seen.gone_for = fleet.gone.iter().map(|(name, since)| (name.clone(), since.elapsed())).collect();
     }
 
     /// How long this replica has known of a breach, from the first call on.

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use api::{OptimizationRollout, OptimizationRolloutStatus, reason::Reason};
 use cluster::{
-    execute::{WriteError, Writer},
-    observe::{Namespace, World, connection, neighbour},
+    execute::{WriteError, Writer, withdraw::Withdrawn},
+    observe::{Namespace, World, connection, neighbour, snapshot},
 };
 use domain::{
-    decide::decide,
+    decide::{decide, needs_and_plan},
     needs::{Connection, needs},
     observation::{Neighbour, Observation, Problem},
     plan::Plan,
@@ -34,6 +34,8 @@ pub type Guarded = DeserializeGuard<OptimizationRollout>;
 
 /// After a write that got no answer.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
+/// The longest that a look at a whole namespace takes.
+const SNAPSHOT: Duration = Duration::from_secs(10);
 /// A standby looks this often at a rollout that runs.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -106,8 +108,7 @@ impl Context {
         let measurements = self.samplers.measurements(key);
         let report_due = self.memory.report_due(key);
         let mut seen = self.world.observe(namespace, rollout, now, measurements, report_due);
-        let members: Vec<&str> = seen.members.iter().map(|member| member.name.as_str()).collect();
-        seen.steady_for = self.memory.steady_for(key, &members);
+        self.memory.watch(key, &mut seen);
         seen.problems.extend(self.memory.problem(key));
         seen
     }
@@ -125,15 +126,6 @@ impl Context {
         if let Ok(Some(problem)) = tokio::time::timeout(cluster::execute::DEADLINE, checked).await {
             seen.connection = Some(Err(problem));
         }
-    }
-
-    /// Decides and executes.
-    async fn decide_and_execute(&self, key: &Key, rollout: &OptimizationRollout, seen: Observation) -> Duration {
-        let plan = decide(rollout, &seen);
-        if starts_run(rollout, &plan) {
-            return self.start(key, rollout, seen).await.unwrap_or_else(|wait| wait);
-        }
-        self.execute(key, rollout, &plan).await
     }
 
     /// Starts a run only when the API server itself says that no other one is on its members, and one at a time: two
@@ -154,6 +146,27 @@ impl Context {
         Ok(self.execute(key, rollout, &decide(rollout, &seen)).await)
     }
 
+    /// A ConfigMap that is not there takes a run back. The watch that does not show it may be late, so the API server is
+    /// asked: who goes by an old view would say that everything is off, and it is not.
+    async fn take_back(
+        &self,
+        key: &Key,
+        rollout: &OptimizationRollout,
+        seen: Observation,
+    ) -> Result<Duration, Duration> {
+        let newest = match tokio::time::timeout(SNAPSHOT, snapshot::take(&self.client, &key.namespace)).await {
+            Ok(Ok(newest)) => newest,
+            Ok(Err(error)) => {
+                tracing::warn!(rollout = %key, %error, "cannot see whether ConfigMaps of the run are gone");
+                return Err(AFTER_FAILURE);
+            }
+            Err(_) => return Err(AFTER_FAILURE),
+        };
+        let world = newest.world.observe(&newest.namespace, rollout, seen.now, None, seen.report_due);
+        let seen = Observation { members: world.members, shards: world.shards, ..seen };
+        Ok(self.execute(key, rollout, &decide(rollout, &seen)).await)
+    }
+
     async fn newest_neighbours(&self, key: &Key, rollout: &OptimizationRollout) -> Result<Vec<Neighbour>, Duration> {
         match tokio::time::timeout(cluster::execute::DEADLINE, neighbour::newest(&self.client, rollout)).await {
             Ok(Ok(newest)) => Ok(newest),
@@ -165,28 +178,34 @@ impl Context {
         }
     }
 
+    /// What takes away, and on which version the status is committed then; or when to look again.
+    async fn withdraw(
+        &self,
+        key: &Key,
+        rollout: &OptimizationRollout,
+        plan: &Plan,
+    ) -> Result<(OptimizationRollout, Vec<WriteError>), Duration> {
+        if plan.withdraw.is_empty() {
+            return Ok((rollout.clone(), Vec::new()));
+        }
+        let Withdrawn { marked, mut errors } = self.writer.withdraw(rollout, &plan.withdraw).await;
+        let Some(marked) = marked else { return Ok((rollout.clone(), errors)) };
+        let reason = plan.status.retreat.as_ref().map_or_else(String::new, |retreat| retreat.reason.to_string());
+        self.telemetry.retreated(&reason);
+        if marked.status == rollout.status {
+            return Ok((marked, errors));
+        }
+        // The mark went through, but the status is newer than what this pass decided on: not ours to write over.
+        errors.push(WriteError::Conflict(format!("status of {key}")));
+        Err(self.failed(key, errors))
+    }
+
     /// Executes a plan in its order; says when to look again.
     async fn execute(&self, key: &Key, rollout: &OptimizationRollout, plan: &Plan) -> Duration {
-        let mut base = rollout.clone();
-        let mut errors = Vec::new();
-        if !plan.withdraw.is_empty() {
-            let withdrawn = self.writer.withdraw(rollout, &plan.withdraw).await;
-            if withdrawn.marked.is_some() {
-                let reason =
-                    plan.status.retreat.as_ref().map_or_else(String::new, |retreat| retreat.reason.to_string());
-                self.telemetry.retreated(&reason);
-            }
-            errors = withdrawn.errors;
-            if let Some(marked) = withdrawn.marked {
-                if marked.status != rollout.status {
-                    // The mark went through, but the status is newer than what this pass decided on: it is not ours to
-                    // write over.
-                    errors.push(WriteError::Conflict(format!("status of {key}")));
-                    return self.failed(key, errors);
-                }
-                base = marked;
-            }
-        }
+        let (mut base, mut errors) = match self.withdraw(key, rollout, plan).await {
+            Ok(withdrawn) => withdrawn,
+            Err(wait) => return wait,
+        };
         match self.writer.commit(&base, &plan.status).await {
             Ok(committed) => {
                 if committed.resource_version() != base.resource_version() {
@@ -252,6 +271,12 @@ fn starts_run(rollout: &OptimizationRollout, plan: &Plan) -> bool {
     id(&plan.status) != rollout.status.as_ref().and_then(id)
 }
 
+/// Whether a plan begins to take a run back because of what somebody else did to its ConfigMaps.
+fn finds_overridden(rollout: &OptimizationRollout, plan: &Plan) -> bool {
+    let was_aborted = rollout.status.as_ref().and_then(|status| status.run.as_ref()?.aborted_at.as_ref()).is_some();
+    !was_aborted && plan.status.retreat.as_ref().is_some_and(|retreat| retreat.reason == Reason::Overridden)
+}
+
 /// One pass over one rollout.
 ///
 /// # Errors
@@ -269,15 +294,22 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
     let key = Key { namespace: rollout.namespace().unwrap_or_default(), name: rollout.name_any() };
     let mut seen = context.observe(&key, rollout);
     context.check_connection(&key, rollout, &mut seen).await;
-    let leads = context.leadership.may_advance();
-    let sampling = if leads || context.standby == Standby::Observe { needs(rollout, &seen) } else { None };
-    let runs = sampling.is_some();
-    context.samplers.follow(&key, &ObjectRef::from_obj(&*guarded), sampling);
-    let requeue = if leads {
-        context.decide_and_execute(&key, rollout, seen).await
+    let follow = |sampling| context.samplers.follow(&key, &ObjectRef::from_obj(&*guarded), sampling);
+    let requeue = if context.leadership.may_advance() {
+        let (sampling, plan) = needs_and_plan(rollout, &seen);
+        follow(sampling);
+        if starts_run(rollout, &plan) {
+            context.start(&key, rollout, seen).await.unwrap_or_else(|wait| wait)
+        } else if finds_overridden(rollout, &plan) {
+            context.take_back(&key, rollout, seen).await.unwrap_or_else(|wait| wait)
+        } else {
+            context.execute(&key, rollout, &plan).await
+        }
     } else {
-        let soon = standby::pass(&context, &key, rollout, &seen).await;
-        soon.unwrap_or(if runs { STANDBY_INTERVAL } else { domain::decide::intent::IDLE })
+        let sampling = if context.standby == Standby::Observe { needs(rollout, &seen) } else { None };
+        let otherwise = if sampling.is_some() { STANDBY_INTERVAL } else { domain::decide::intent::IDLE };
+        follow(sampling);
+        standby::pass(&context, &key, rollout, &seen).await.unwrap_or(otherwise)
     };
     context.telemetry.passed(started.elapsed());
     Ok(Action::requeue(requeue))

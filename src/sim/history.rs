@@ -1,6 +1,7 @@
 //! Everything that happened, in order: what the laws read, and what a failure is told from.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -16,6 +17,9 @@ const LONGEST: usize = 100;
 
 /// What is told of a user whose requests were held up and go on.
 pub(crate) const GOES_ON: &str = "goes on";
+
+/// How soon after that they have arrived.
+pub(crate) const HELD: Duration = Duration::from_millis(100);
 
 /// An object before or after a change; none where it is not there.
 pub type Version<'e> = Option<&'e Arc<Value>>;

@@ -1,6 +1,6 @@
 //! One rollout and everything seen of it, put in relation once for all policies.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, time::Duration};
 
 use api::{
     OptimizationRollout, OptimizationRolloutSpec, OptimizationRolloutStatus,
@@ -17,11 +17,14 @@ use super::{
 use crate::{
     mark::Mark,
     observation::{Measurements, Observation, Pod, Problem, Shard},
-    record::Cohort,
+    record::{Cohort, Entry},
     run,
     settings::{Settings, Values},
     settled::{self, Owners},
 };
+
+/// How long a workload may take to put back a pod that is gone; one that is away for longer has left.
+const PUT_BACK: Duration = Duration::from_secs(60);
 
 /// What a rollout is doing, as its recorded facts say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,8 +191,14 @@ impl<'a> Pass<'a> {
     pub fn awaited(&self) -> Vec<&str> {
         let pending = self.roster.pending().map(|standing| standing.member.name.as_str());
         let restarted = self.spec.fleet.config.reload == Reload::RestartPod;
-        let absent = self.roster.absent.iter().filter(|(_, entry)| restarted && entry.cohort == Cohort::Optimized);
-        pending.chain(absent.map(|(name, _)| *name)).collect()
+        let absent = self.expected_back().filter(|(_, entry)| restarted && entry.cohort == Cohort::Optimized);
+        pending.chain(absent.map(|(name, _)| name)).collect()
+    }
+
+    /// Members without a pod that their workload may still put back.
+    pub fn expected_back(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        let absent = self.roster.absent.iter().map(|(name, entry)| (*name, *entry));
+        absent.filter(|(name, _)| self.seen.away_for(name) < PUT_BACK)
     }
 
     /// The measurements, if they are of the current bake.

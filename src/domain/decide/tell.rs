@@ -14,8 +14,6 @@ use crate::{
 /// How long after its start a process that runs another file than it should is started again: it may have read the
 /// file before it was written.
 const RESTART_AGAIN: Duration = Duration::from_secs(30);
-/// How long a workload may take to put back a pod that was evicted; one that is away for longer has left.
-const PUT_BACK: Duration = Duration::from_secs(60);
 /// How much more load the others may get during evictions when `traffic` does not say.
 const LOAD_INCREASE: f64 = 1.0;
 
@@ -65,8 +63,8 @@ pub fn evictions(pass: &Pass<'_>, members: &[&Standing<'_>]) -> Vec<PodTarget> {
         due.partition(|standing| standing.member.pod.serving.as_deref() != Some("false"));
     let all = &pass.seen.members;
     let increase = pass.spec.traffic.as_ref().map_or(LOAD_INCREASE, |traffic| traffic.max_load_increase.value());
-    let absent = if pass.seen.steady_for < PUT_BACK { pass.roster.absent.len() } else { 0 };
-    let missing = all.iter().filter(|member| !member.pod.ready).count() + absent + away.len();
+    let unready = all.iter().filter(|member| !member.pod.ready).count();
+    let missing = unready + pass.expected_back().count() + away.len();
     let allowed = traffic::may_leave(all.len(), increase).max(1).saturating_sub(missing);
     away.into_iter().chain(serving.into_iter().take(allowed)).map(|standing| target(&standing.member.pod)).collect()
 }

@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
+
 use rstest::rstest;
 
 use super::*;
+use crate::mutation::mutate;
 
 const EDITS: &str = "bug: it forgets\nedits: [{file: src/a.rs, find: a, replace: b}]\n";
 
@@ -31,4 +34,17 @@ fn what_is_no_exhibit_is_refused(#[case] text: String) {
 fn every_exhibit_of_the_museum_is_one() {
     let all = all(Path::new("exhibits")).unwrap();
     assert!(all.iter().all(|exhibit| exhibit.bug.ends_with('.')), "a bug is told in a sentence");
+}
+
+#[test]
+fn every_exhibit_finds_the_code_that_it_breaks() {
+    for exhibit in all(Path::new("exhibits")).unwrap() {
+        let Kind::Mutant(mutant) = exhibit.kind else { continue };
+        let mut files = BTreeMap::new();
+        for Edit { file, find, replace } in &mutant.edits {
+            let text =
+                files.entry(file).or_insert_with(|| std::fs::read_to_string(Path::new("../..").join(file)).unwrap());
+            *text = mutate(text, find, replace).unwrap_or_else(|what| panic!("{}: {file} {what}", exhibit.name));
+        }
+    }
 }

@@ -10,16 +10,13 @@ use tokio::time::Instant;
 
 use super::view::{Map, View};
 use super::{Found, Law};
-use crate::history::{Entry, GOES_ON, Write};
+use crate::history::{Entry, GOES_ON, HELD, Write};
 use crate::object::{labels, text, texts};
 use crate::request::{Subresource, Verb};
 
 /// How long after it last renewed the Lease a commit of a replica may arrive: its own deadline, and the longest time that
 /// a write is on its way.
 const LATEST: Duration = Duration::from_secs(10);
-
-/// How soon after a network that held a replica's requests up goes on these have arrived.
-const HELD: Duration = Duration::from_millis(100);
 
 /// When each replica last renewed the Lease, and when its requests were last let go on.
 #[derive(Default)]

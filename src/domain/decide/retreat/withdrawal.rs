@@ -65,24 +65,24 @@ fn traffic_away(
     serving.sort_by_key(|standing| (stays(standing), rank(standing)));
     let ready = |standing: &&Standing<'_>| standing.member.pod.ready;
     let fleet = pass.roster.standings.iter().filter(ready).count();
-    let serving_as = |cohort| {
-        let members = pass.roster.standings.iter().filter(|standing| ready(standing) && serves(standing));
-        members.filter(|standing| standing.member.pod.cohort.as_deref() == Some(cohort)).count()
-    };
-    let ready_baseline = serving_as(cohort::BASELINE);
+    let ready_serving = pass.roster.standings.iter().filter(|standing| ready(standing) && serves(standing));
+    let (baseline, others): (Vec<_>, Vec<_>) =
+        ready_serving.partition(|standing| standing.member.pod.cohort.as_deref() == Some(cohort::BASELINE));
+    let ready_baseline = baseline.len();
     // Who is back and not yet let in again is as little there for the load.
     let away: BTreeSet<&str> = back.away.iter().map(|standing| standing.member.name.as_str()).collect();
-    let not_let_in = pass.roster.standings.iter().filter(|standing| {
-        standing.member.pod.serving.as_deref() == Some("false") && !away.contains(standing.member.name.as_str())
-    });
+    let not_let_in = pass
+        .roster
+        .standings
+        .iter()
+        .filter(|standing| !serves(standing) && !away.contains(standing.member.name.as_str()));
     let gone = back.away.len() - serving.len() + not_let_in.count();
     let allowed = traffic::may_leave(fleet, spec.max_load_increase.value()).saturating_sub(gone);
     let allowed = if ready_baseline == 0 { 0 } else { allowed };
     let leaving = allowed.min(serving.len());
     let mut items = Vec::new();
-    // A Service that is narrowed loses every pod with the label, also one that is back and not yet relabelled.
-    let labelled = serving_as(cohort::OPTIMIZED);
-    if labelled <= allowed && traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
+    // A Service that is narrowed loses every other pod, also one that is back and not yet relabelled.
+    if others.len() <= allowed && traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
         let services = pass.seen.services.iter().filter(|service| !narrowed(service) || !marked(service.mark.as_ref()));
         items.extend(
             services.map(|service| Withdraw::RerouteService { service: service.name.clone(), mark: mark.clone() }),

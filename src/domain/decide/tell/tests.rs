@@ -21,11 +21,18 @@ fn left() -> Fixture {
 }
 
 #[rstest]
-#[case::a_moment_ago(Duration::from_secs(59), 0)]
-#[case::for_good(Duration::from_secs(60), 1)]
-fn the_others_are_restarted_once_a_member_has_left(#[case] steady_for: Duration, #[case] expected: usize) {
+#[case::a_moment_ago(Some(59), 3600, 0)]
+#[case::for_good(Some(60), 3600, 1)]
+#[case::before_this_replica_looked(None, 59, 0)]
+#[case::for_good_before_this_replica_looked(None, 60, 1)]
+fn the_others_are_restarted_once_a_member_has_left(
+    #[case] ago: Option<u64>,
+    #[case] watched: u64,
+    #[case] expected: usize,
+) {
     let mut fixture = left();
-    fixture.seen.steady_for = steady_for;
+    fixture.seen.watched_for = Duration::from_secs(watched);
+    fixture.seen.gone_for = ago.map(|ago| ("node-5".to_owned(), Duration::from_secs(ago))).into_iter().collect();
     let pass = Pass::new(&fixture.rollout, &fixture.seen);
     let pending: Vec<_> = pass.roster.pending().collect();
     assert_eq!(pending.len(), 5);

@@ -8,12 +8,21 @@ use crate::{
     plan::Withdraw,
 };
 
-/// A retreat of members of these cohorts, of which each is in traffic (`+`), out of it (`-`) or in it and not ready
-/// (`!`); the others may get so many percent more load.
+/// A retreat of members of these cohorts, of which each is in traffic (`+`), out of it (`-`), out of it by a value that
+/// is not ours (`?`), in it and not ready (`!`), or in it without the label of a cohort (`,`); the others may get so many
+/// percent more load.
 fn retreat(cohorts: &str, serving: &str, increase: u32) -> Fixture {
     let mut fixture = Fixture::new(cohorts, 50);
     for (member, state) in fixture.seen.members.iter_mut().zip(serving.chars()) {
-        member.pod.serving = Some(if state == '-' { "false" } else { "true" }.to_owned());
+        let serving = match state {
+            '-' => "false",
+            '?' => "maybe",
+            _ => "true",
+        };
+        member.pod.serving = Some(serving.to_owned());
+        if state == ',' {
+            member.pod.cohort = None;
+        }
         member.pod.ready = state != '!';
     }
     let traffic: Traffic = serde_json::from_value(json!({"services": [{"name": "front"}]})).unwrap();
@@ -46,6 +55,8 @@ fn away(fixture: &Fixture) -> (bool, Vec<String>) {
 #[case::the_baseline_is_down("oooobbbb", "++++!!!!", 100, false, 0)]
 #[case::half_of_the_baseline_is_down("oobbbb", "++++!!", 100, true, 2)]
 #[case::one_that_is_not_ready_bears_nothing("ooobbb", "+++++!", 100, false, 2)]
+#[case::somebody_took_one_out_in_another_way("oobbbb", "+++++?", 40, false, 0)]
+#[case::a_narrowed_service_would_lose_one_more("oobbbb", "+++++,", 50, false, 2)]
 #[case::nobody_else_is_there("oooo", "++++", 100, false, 0)]
 fn as_many_leave_traffic_as_the_rest_can_bear(
     #[case] cohorts: &str,

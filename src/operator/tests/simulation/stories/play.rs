@@ -26,11 +26,6 @@ use crate::{
 
 /// Without a write for so long, a story has come to rest: longer than the longest pause between two passes.
 const REST: Duration = Duration::from_secs(330);
-/// The same for most stories: longer than members may be silent, or stay unreachable. The pass that comes once in five
-/// minutes, and does nothing, is seen by the others.
-const SHORT_REST: Duration = Duration::from_secs(150);
-/// One story of so many takes the long rest.
-const LONG_RESTS: u64 = 4;
 /// Without anything done but reports for so long, a run waits for people: longer than stages, watches and silences last.
 const WAITS: Duration = Duration::from_secs(700);
 /// Longer than any story takes to come to rest.
@@ -117,22 +112,21 @@ async fn run(script: &Script) -> Outcome {
     world.apply(&connection());
     foreign::release(&world);
     replicas.revive(&world);
-    let rest = if script.seed.is_multiple_of(LONG_RESTS) { REST } else { SHORT_REST };
-    come_to_rest(&world, rest).await;
+    come_to_rest(&world).await;
     world.server.record(Entry::Calm { at: Instant::now() });
-    if !rests(world.laws.last_write(), rest) {
+    if !rests(world.laws.last_write(), REST) {
         // Who reports while it waits may go on; who has come to its end may not.
-        sleep(rest).await;
+        sleep(REST).await;
     }
     outcome(&world)
 }
 
 /// Waits until nothing is done any more, or a law is broken.
-async fn come_to_rest(world: &World, rest: Duration) {
+async fn come_to_rest(world: &World) {
     let began = Instant::now();
     while began.elapsed() < LONGEST && world.laws.violations().is_empty() {
         sleep(Duration::from_secs(5)).await;
-        let rested = began.elapsed() >= rest && rests(world.laws.last_write(), rest);
+        let rested = began.elapsed() >= REST && rests(world.laws.last_write(), REST);
         if rested || began.elapsed() >= WAITS && rests(world.laws.last_deed(), WAITS) {
             return;
         }
