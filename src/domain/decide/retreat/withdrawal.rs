@@ -61,8 +61,8 @@ fn traffic_away(
             .and_then(|breach| breach.worst.iter().position(|name| *name == standing.member.name))
             .unwrap_or(usize::MAX)
     };
-    let stays = |standing: &Standing<'_>| evictions.iter().all(|evicted| evicted.uid != standing.member.pod.uid);
-    serving.sort_by_key(|standing| (stays(standing), rank(standing)));
+    let evicted: BTreeSet<&str> = evictions.iter().map(|evicted| evicted.uid.as_str()).collect();
+    serving.sort_by_cached_key(|standing| (!evicted.contains(standing.member.pod.uid.as_str()), rank(standing)));
     let ready = |standing: &&Standing<'_>| standing.member.pod.ready;
     let fleet = pass.roster.standings.iter().filter(ready).count();
     let ready_serving = pass.roster.standings.iter().filter(|standing| ready(standing) && serves(standing));
