@@ -154,28 +154,26 @@ impl Context {
         rollout: &OptimizationRollout,
         seen: Observation,
     ) -> Result<Duration, Duration> {
-        let newest = match tokio::time::timeout(SNAPSHOT, snapshot::take(&self.client, &key.namespace)).await {
-            Ok(Ok(newest)) => newest,
-            Ok(Err(error)) => {
-                tracing::warn!(rollout = %key, %error, "cannot see whether ConfigMaps of the run are gone");
-                return Err(AFTER_FAILURE);
-            }
-            Err(_) => return Err(AFTER_FAILURE),
-        };
+        let newest = asked(
+            key,
+            "cannot see whether ConfigMaps of the run are gone",
+            SNAPSHOT,
+            snapshot::take(&self.client, &key.namespace),
+        )
+        .await?;
         let world = newest.world.observe(&newest.namespace, rollout, seen.now, None, seen.report_due);
         let seen = Observation { members: world.members, shards: world.shards, ..seen };
         Ok(self.execute(key, rollout, &decide(rollout, &seen)).await)
     }
 
     async fn newest_neighbours(&self, key: &Key, rollout: &OptimizationRollout) -> Result<Vec<Neighbour>, Duration> {
-        match tokio::time::timeout(cluster::execute::DEADLINE, neighbour::newest(&self.client, rollout)).await {
-            Ok(Ok(newest)) => Ok(newest),
-            Ok(Err(error)) => {
-                tracing::warn!(rollout = %key, %error, "cannot see whether another run is on these members");
-                Err(AFTER_FAILURE)
-            }
-            Err(_) => Err(AFTER_FAILURE),
-        }
+        asked(
+            key,
+            "cannot see whether another run is on these members",
+            cluster::execute::DEADLINE,
+            neighbour::newest(&self.client, rollout),
+        )
+        .await
     }
 
     /// What takes away, and on which version the status is committed then; or when to look again.
@@ -262,6 +260,24 @@ impl Context {
             }
         }
         after_conflict.into_iter().chain(after_failure).min().unwrap_or(AFTER_FAILURE)
+    }
+}
+
+/// What the API server itself says; when to ask again where it does not answer in time. `unseen` tells what is not known
+/// then.
+async fn asked<T>(
+    key: &Key,
+    unseen: &str,
+    deadline: Duration,
+    question: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Duration> {
+    match tokio::time::timeout(deadline, question).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => {
+            tracing::warn!(rollout = %key, %error, "{unseen}");
+            Err(AFTER_FAILURE)
+        }
+        Err(_) => Err(AFTER_FAILURE),
     }
 }
 

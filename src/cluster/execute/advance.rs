@@ -108,10 +108,8 @@ impl Writer {
     /// Refuses while a Service of a rollout that is being deleted leads to the baseline alone: its watch may be later than
     /// all the others, and after the rollout nobody would widen it.
     async fn all_widened(&self, rollout: &OptimizationRollout) -> Result<(), WriteError> {
-        let run = rollout.status.as_ref().and_then(|status| status.run.as_ref()).map(|run| &run.id);
-        if rollout.metadata.deletion_timestamp.is_none() {
-            return Ok(());
-        }
+        let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
+        let Some(run) = run.filter(|_| rollout.metadata.deletion_timestamp.is_some()) else { return Ok(()) };
         let services = self.services(rollout);
         for name in rollout.spec.traffic.iter().flat_map(|traffic| &traffic.services).map(|service| &service.name) {
             let what = format!("Service {name}");
@@ -122,8 +120,7 @@ impl Writer {
             };
             let is_narrowed = newest.is_some_and(|service| {
                 let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-                service.annotations().get(RETREAT_ANNOTATION) == run
-                    && run.is_some()
+                service.annotations().get(RETREAT_ANNOTATION) == Some(&run.id)
                     && selector.is_some_and(|selector| selector.contains_key(COHORT_LABEL))
             });
             if is_narrowed {

@@ -87,7 +87,7 @@ impl Writer {
                 .iter()
                 .filter_map(|item| match item {
                     Withdraw::RerouteService { service, mark } => {
-                        Some(self.reroute(rollout, service, mark).map(&failed))
+                        Some(self.reroute(rollout, service, mark, maps.until).map(&failed))
                     }
                     _ => None,
                 })
@@ -166,13 +166,18 @@ impl Writer {
         self.merge(&self.rollouts(rollout), "rollout", &rollout.name_any(), patch).await
     }
 
-    async fn reroute(&self, rollout: &OptimizationRollout, service: &str, mark: &Mark) -> Result<(), WriteError> {
+    async fn reroute(
+        &self,
+        rollout: &OptimizationRollout,
+        service: &str,
+        mark: &Mark,
+        until: Instant,
+    ) -> Result<(), WriteError> {
         let patch = json!({
             "metadata": {"annotations": mark_annotations(mark)},
             "spec": {"selector": {COHORT_LABEL: cohort::BASELINE}},
         });
         // The labels follow in a moment: after them kube-proxy would hold this change back for a second.
-        let until = Instant::now() + TURN;
         for _ in 0..TRIES {
             match self.merge(&self.services(rollout), "Service", service, patch.clone()).await {
                 Err(WriteError::Conflict(_)) if Instant::now() < until => {}

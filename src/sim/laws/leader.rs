@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::view::{Map, View};
 use super::{Found, Law};
-use crate::history::{Entry, GOES_ON, HELD, Write};
+use crate::history::{Entry, Write};
 use crate::object::{labels, text, texts};
 use crate::request::{Subresource, Verb};
 
@@ -18,11 +18,10 @@ use crate::request::{Subresource, Verb};
 /// a write is on its way.
 const LATEST: Duration = Duration::from_secs(10);
 
-/// When each replica last renewed the Lease, and when its requests were last let go on.
+/// When each replica last renewed the Lease.
 #[derive(Default)]
 pub(super) struct OneAdvances {
     renewed: BTreeMap<String, Instant>,
-    released: BTreeMap<String, Instant>,
 }
 
 impl Law for OneAdvances {
@@ -34,11 +33,6 @@ impl Law for OneAdvances {
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
-        if let Entry::Fault { at, user, what, .. } = entry
-            && what == GOES_ON
-        {
-            self.released.insert(user.clone(), *at);
-        }
         let Some(write) = view.ours(entry) else { return };
         if write.key.plural == "leases" {
             self.renewed.insert(write.user.clone(), write.at);
@@ -49,8 +43,7 @@ impl Law for OneAdvances {
         if let Some(what) = view.status_write(entry).and_then(|(_, before, after)| goes_on(before, after)) {
             let age = self.renewed.get(&write.user).map(|renewed| write.at.duration_since(*renewed));
             // What was sent in time and held up on its way says which version it saw, like any other.
-            let sent_before = self.released.get(&write.user).is_some_and(|at| write.at.duration_since(*at) < HELD);
-            let sent_before = sent_before && holder(view) == write.user;
+            let sent_before = view.was_held(write) && holder(view) == write.user;
             let expired = age.map_or(holder(view) != write.user, |age| age > LATEST) && !sent_before;
             found.stake(expired.then(|| format!("{} committed {what} without the Lease", write.user)));
         }

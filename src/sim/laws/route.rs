@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::blast_radius::added;
 use super::view::{View, is_ready};
 use super::{Found, Law};
-use crate::history::{Entry, GOES_ON, HELD, Write};
+use crate::history::{Entry, Write};
 use crate::kind::Key;
 use crate::object::{labels, text, texts};
 
@@ -27,8 +27,6 @@ const REPLACED: Duration = Duration::from_secs(180);
 pub(super) struct SafeRoute {
     /// What each said last, by UID: the optimizations that are on.
     answers: BTreeMap<String, Vec<String>>,
-    /// When requests of each replica that were held up on their way were last let go on.
-    released: BTreeMap<String, Instant>,
     /// UID of the pod of each name, and since when it is another one than the first.
     pods: BTreeMap<Key, (String, Option<Instant>)>,
 }
@@ -51,7 +49,7 @@ impl Law for SafeRoute {
             return;
         };
         // The leader lets in again whom a request takes out that was sent before another one led.
-        if self.released.get(&write.user).is_some_and(|at| write.at.duration_since(*at) < HELD) {
+        if view.was_held(write) {
             return;
         }
         for (key, rollout) in view.rollouts().filter(|(key, _)| key.namespace == write.key.namespace) {
@@ -70,11 +68,6 @@ impl Law for SafeRoute {
 
 impl SafeRoute {
     fn remember(&mut self, entry: &Entry) {
-        if let Entry::Fault { at, user, what, .. } = entry
-            && what == GOES_ON
-        {
-            self.released.insert(user.clone(), *at);
-        }
         if let Entry::Scrape { uid, says: Some(says), .. } = entry {
             self.answers.insert(uid.clone(), says.clone());
         }

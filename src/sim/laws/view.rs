@@ -12,7 +12,7 @@ use domain::{delivery, format};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::history::{Entry, Write};
+use crate::history::{Entry, GOES_ON, HELD, Write};
 use crate::kind::Key;
 use crate::object::{labels, text, texts};
 
@@ -78,6 +78,8 @@ pub(super) struct View {
     status: Option<(OptimizationRollout, OptimizationRollout)>,
     /// Since when pods are not ready, by their keys.
     pub(super) unready: BTreeMap<Key, Instant>,
+    /// When requests of each user that were held up on their way were last let go on.
+    released: BTreeMap<String, Instant>,
 }
 
 impl View {
@@ -91,6 +93,7 @@ impl View {
             map: None,
             status: None,
             unready: BTreeMap::new(),
+            released: BTreeMap::new(),
         }
     }
 
@@ -100,6 +103,11 @@ impl View {
             Entry::Write(write) if write.is_accepted() && write.user.starts_with(&self.account) => Some(write),
             _ => None,
         }
+    }
+
+    /// Whether a write may have been sent long before it arrived, and held up on its way.
+    pub(super) fn was_held(&self, write: &Write) -> bool {
+        self.released.get(&write.user).is_some_and(|at| write.at.duration_since(*at) < HELD)
     }
 
     /// The ConfigMap that this entry, an accepted write of the operator, changed: before and after.
@@ -178,6 +186,11 @@ impl View {
     /// Takes in what happened.
     pub(super) fn apply(&mut self, entry: &Entry) {
         (self.map, self.status) = (None, None);
+        if let Entry::Fault { at, user, what, .. } = entry
+            && what == GOES_ON
+        {
+            self.released.insert(user.clone(), *at);
+        }
         let Some((key, before, after)) = entry.change() else { return };
         let mark = after.map(|object| text(object, "/metadata/annotations/optimization.qudag.io~1retreat"));
         if let Some(run) = mark.and_then(|mark| self.runs.get_mut(mark)) {

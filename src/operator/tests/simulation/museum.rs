@@ -17,9 +17,7 @@ use crate::{
 async fn half_baking() -> (World, Replica) {
     let world = World::new();
     let replica = world.start("replica-1");
-    world.apply(&rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
+    world.bakes().await;
     (world, replica)
 }
 
@@ -271,9 +269,7 @@ async fn a_standby_that_takes_a_run_back_says_so_on_everything_that_it_touches()
     let leader = world.start("replica-1");
     sleep(Duration::from_millis(500)).await;
     let _standby = world.start("replica-2");
-    world.apply(&rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
+    world.bakes().await;
     world.members.harm();
     world.kill(leader);
     taken_back(&world, "pooling").await;

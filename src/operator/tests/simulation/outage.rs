@@ -5,22 +5,13 @@ use std::time::Duration;
 use sim::{Fault, RequestInfo};
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    retreat::restored,
-    world::{World, rollout},
-};
-
-async fn baking(world: &World) {
-    world.apply(&rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
-}
+use crate::{retreat::restored, world::World};
 
 #[tokio::test(start_paused = true)]
 async fn a_replica_whose_watches_are_late_tries_stale_writes_less_and_less_often() {
     let world = World::new();
     let _replica = world.start("replica-1");
-    baking(&world).await;
+    world.bakes().await;
     world.server.lag("replica-1", Duration::from_secs(20));
     world.members.harm();
     let before = world.server.writes().len();
@@ -36,7 +27,7 @@ async fn a_replica_whose_watches_are_late_tries_stale_writes_less_and_less_often
 async fn after_a_minute_without_api_server_a_retreat_is_seen_to_its_end_within_seconds() {
     let world = World::new();
     let _replica = world.start("replica-1");
-    baking(&world).await;
+    world.bakes().await;
     world.server.on_request(|request: &RequestInfo| {
         let ours = request.user == "replica-1";
         if ours { Fault::Refuse(503, "the server is away".to_owned()) } else { Fault::None }

@@ -26,9 +26,7 @@ pub async fn restored(world: &World, name: &str) {
 async fn a_harmful_optimization_is_taken_back_with_traffic_first() {
     let world = World::new();
     let _replica = world.start("replica-1");
-    world.apply(&rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
+    world.bakes().await;
     let (began, writes) = (Instant::now(), world.server.writes().len());
     world.members.harm();
     let narrowed = |world: &World| {
@@ -111,9 +109,7 @@ async fn a_breach_in_the_watch_is_taken_back_like_any_other() {
 async fn a_sick_optimized_member_takes_the_run_back(#[case] harm: fn(&World, &str)) {
     let world = World::new();
     let _replica = world.start("replica-1");
-    world.apply(&rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
+    world.bakes().await;
     let sick = world.fleet.members().into_iter().find(|member| world.members.is_optimized(member)).unwrap();
     harm(&world, &sick);
     world.until("taken back", |world| world.status("pooling").retreat.is_some()).await;
@@ -139,9 +135,7 @@ async fn a_sick_baseline_member_harms_no_run() {
 async fn harm_that_the_baseline_shares_does_not_abort_at_once() {
     let world = World::new();
     let _replica = world.start("replica-1");
-    world.apply(&rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
+    world.bakes().await;
     world.members.fail(|_, _| 0.5);
     sleep(Duration::from_secs(3)).await;
     assert!(world.status("pooling").retreat.is_none_or(|retreat| retreat.reason.to_string() != "Catastrophe"));
@@ -157,9 +151,7 @@ async fn harm_that_the_baseline_shares_does_not_abort_at_once() {
 async fn a_refused_write_holds_up_no_other(#[case] refused: &'static str) {
     let world = World::new();
     let _replica = world.start("replica-1");
-    world.apply(&rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
+    world.bakes().await;
     world.server.on_request(move |request| {
         if request.verb.writes() && request.key.plural == refused {
             Fault::Refuse(403, "not today".to_owned())
@@ -188,9 +180,7 @@ async fn a_refused_write_holds_up_no_other(#[case] refused: &'static str) {
 async fn a_configmap_that_disappears_midway_is_no_obstacle() {
     let world = World::new();
     let _replica = world.start("replica-1");
-    world.apply(&rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
+    world.bakes().await;
     world.server.remove(&sim::Key::of::<ConfigMap>(NAMESPACE, CONFIG_MAP));
     world.members.harm();
     restored(&world, "pooling").await;
@@ -201,9 +191,7 @@ async fn a_configmap_that_disappears_midway_is_no_obstacle() {
 async fn a_member_that_is_replaced_during_the_retreat_serves_again() {
     let world = World::new();
     let _replica = world.start("replica-1");
-    world.apply(&rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
+    world.bakes().await;
     let optimized: Vec<String> =
         world.fleet.members().into_iter().filter(|member| world.members.is_optimized(member)).collect();
     world.members.harm();

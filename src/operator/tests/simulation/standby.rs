@@ -14,19 +14,13 @@ fn narrowed(world: &World) -> bool {
     world.object::<Service>("qudag-node").unwrap()["spec"]["selector"].get("optimization.qudag.io/cohort").is_some()
 }
 
-async fn baking(world: &World) {
-    world.apply(&rollout("pooling"));
-    world.until("half the fleet", |world| world.optimized() == 4).await;
-    world.until_reason("pooling", "Baking").await;
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_standby_takes_traffic_away_when_the_leader_dies_at_the_breach() {
     let world = World::new();
     let leader = world.start("replica-1");
     sleep(Duration::from_millis(500)).await;
     let _standby = world.start("replica-2");
-    baking(&world).await;
+    world.bakes().await;
     world.members.harm();
     world.kill(leader);
     let began = Instant::now();
@@ -43,7 +37,7 @@ async fn the_leader_acts_first_and_the_standby_adds_nothing() {
     let _leader = world.start("replica-1");
     sleep(Duration::from_millis(500)).await;
     let _standby = world.start("replica-2");
-    baking(&world).await;
+    world.bakes().await;
     world.members.harm();
     restored(&world, "pooling").await;
     let of_standby =
@@ -59,7 +53,7 @@ async fn a_standby_that_hears_nobody_does_nothing() {
     let _leader = world.start("replica-1");
     sleep(Duration::from_millis(500)).await;
     let _standby = world.start("replica-2");
-    baking(&world).await;
+    world.bakes().await;
     world.server.cut("replica-1");
     world.members.silence(|_| true);
     sleep(Duration::from_secs(60)).await;
@@ -73,7 +67,7 @@ async fn a_replica_that_is_told_to_stop_hands_over_at_once() {
     let leader = world.start("replica-1");
     sleep(Duration::from_millis(500)).await;
     let _standby = world.start("replica-2");
-    baking(&world).await;
+    world.bakes().await;
     leader.stop().await;
     let began = Instant::now();
     let writes = world.writes().len();

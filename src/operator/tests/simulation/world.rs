@@ -174,6 +174,13 @@ impl World {
         self.until(&format!("{name} {reason}"), |world| world.reason(name) == reason).await;
     }
 
+    /// Applies the rollout of the fixture, and waits until half of the fleet is optimized and measured.
+    pub async fn bakes(&self) {
+        self.apply(&rollout("pooling"));
+        self.until("half the fleet", |world| world.optimized() == 4).await;
+        self.until_reason("pooling", "Baking").await;
+    }
+
     /// Members whose process reads the optimized values now.
     pub fn optimized(&self) -> usize {
         self.fleet.members().iter().filter(|member| self.members.is_optimized(member)).count()
