@@ -14,14 +14,18 @@ use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
 /// The other rollouts of the namespace that render into the same ConfigMap or select members in common.
 ///
 /// Two selectors have members in common when neither contradicts the other: that is judged by their labels alone, so
-/// that it does not change with the pods of the moment.
+/// that it does not change with the pods of the moment. The older claim comes first, whatever order a cache has.
 #[must_use]
 pub fn find(rollouts: &[Arc<DeserializeGuard<OptimizationRollout>>], own: &OptimizationRollout) -> Vec<Neighbour> {
-    rollouts
+    let mut others: Vec<&OptimizationRollout> = rollouts
         .iter()
         .filter_map(|guard| guard.0.as_ref().ok())
         .filter(|other| other.namespace() == own.namespace() && other.name_any() != own.name_any())
         .filter(|other| overlaps(other, own))
+        .collect();
+    others.sort_by_cached_key(|other| claim(other));
+    others
+        .into_iter()
         .map(|other| {
             let waits = reason(other) == Some(Reason::FleetBusy.to_string().as_str());
             Neighbour {

@@ -212,13 +212,7 @@ pub fn busy(pass: &Pass<'_>) -> Option<Intent> {
     if !wants || pass.is_wanted() || pass.settings.is_settled() || pass.spec.abort.is_some() {
         return None;
     }
-    let in_the_way = |neighbour: &&Neighbour| neighbour.unfinished || neighbour.restores || neighbour.waits_before_us;
-    if let Some(Neighbour { name, unfinished, restores, .. }) = pass.seen.neighbours.iter().find(in_the_way) {
-        let does = match (unfinished, restores) {
-            (true, _) => "has a run on",
-            (_, true) => "is being deleted and takes its values from",
-            _ => "waits longer for",
-        };
+    if let Some((does, Neighbour { name, .. })) = in_the_way(&pass.seen.neighbours) {
         let message = format!("rollout {name} {does} members of this fleet; this one starts after it");
         let mut intent = Intent::state(pass, Kind::Waiting, Reason::FleetBusy, message);
         intent.requeue = super::intent::ACTIVE;
@@ -243,6 +237,15 @@ pub fn busy(pass: &Pass<'_>) -> Option<Intent> {
     };
     intent.requeue = super::intent::ACTIVE;
     Some(intent)
+}
+
+/// The neighbour that this rollout waits for, and what it does to the fleet: who holds it before who waits for it.
+fn in_the_way(neighbours: &[Neighbour]) -> Option<(&'static str, &Neighbour)> {
+    let first = |holds: fn(&Neighbour) -> bool| neighbours.iter().find(|neighbour| holds(neighbour));
+    let runs = first(|neighbour| neighbour.unfinished).map(|one| ("has a run on", one));
+    let restores = || first(|one| one.restores).map(|one| ("is being deleted and takes its values from", one));
+    let waits = || first(|one| one.waits_before_us).map(|one| ("waits longer for", one));
+    runs.or_else(restores).or_else(waits)
 }
 
 /// That nobody will finish a run, and what a person does about it.

@@ -76,6 +76,17 @@ fn a_neighbour_is_unfinished_until_everybody_is_settled_or_back(
 }
 
 #[test]
+fn neighbours_come_in_the_order_of_their_claims_whatever_order_a_cache_has() {
+    let named = |name| rollout(name, "settings", &json!({"app": "x"}), &json!({}));
+    let mut older = named("z");
+    older.metadata.creation_timestamp = serde_json::from_value(json!("2025-12-31T00:00:00Z")).unwrap();
+    let own = named("own");
+    let all = [named("c"), named("a"), own.clone(), older, named("b")].map(|one| Arc::new(DeserializeGuard(Ok(one))));
+    let names: Vec<String> = find(&all, &own).into_iter().map(|one| one.name).collect();
+    assert_eq!(names, ["z", "a", "b", "c"]);
+}
+
+#[test]
 fn of_two_that_wait_the_older_claim_comes_first() {
     let waiting = json!({"summary": {"stage": "-", "members": "0/1", "traffic": "-", "reason": "FleetBusy"}});
     let by_name = |name| neighbours(rollout(name, "settings", &json!({"app": "x"}), &waiting))[0].waits_before_us;

@@ -96,28 +96,28 @@ fn a_run_does_not_start_over(#[case] happens: fn(&mut Fixture), #[case] expected
 }
 
 #[rstest]
-#[case::an_unfinished_run(true, false, false, true)]
-#[case::one_that_takes_its_values_back(false, true, false, true)]
-#[case::one_that_waits_longer(false, false, true, true)]
-#[case::neither(false, false, false, false)]
-fn a_fleet_is_busy_with(
-    #[case] unfinished: bool,
-    #[case] restores: bool,
-    #[case] waits_before_us: bool,
-    #[case] expected: bool,
-) {
+#[case::an_unfinished_run("r", Some("rollout r has a run on members of this fleet; this one starts after it"))]
+#[case::values_on_their_way_back(
+    "d",
+    Some("rollout d is being deleted and takes its values from members of this fleet; this one starts after it")
+)]
+#[case::one_that_waits_longer("w", Some("rollout w waits longer for members of this fleet; this one starts after it"))]
+#[case::who_waits_and_then_who_runs("wr", Some("rollout r has a run on members of this fleet; this one starts after it"))]
+#[case::nobody_in_the_way("-", None)]
+fn a_fleet_is_busy_with(#[case] neighbours: &str, #[case] expected: Option<&str>) {
     let mut fixture = fixture();
-    fixture.seen.neighbours.push(crate::observation::Neighbour {
-        name: "other".to_owned(),
+    fixture.seen.neighbours.extend(neighbours.chars().map(|does| crate::observation::Neighbour {
+        name: does.to_string(),
         run: None,
-        unfinished,
-        restores,
+        unfinished: does == 'r',
+        restores: does == 'd',
         watching: false,
-        waits_before_us,
-        waits: waits_before_us,
-    });
-    let intent = busy(&Pass::new(&fixture.rollout, &fixture.seen));
-    assert_eq!(intent.as_ref().map(|intent| intent.state.reason), expected.then_some(Reason::FleetBusy));
+        waits_before_us: does == 'w',
+        waits: does == 'w',
+    }));
+    let intent = busy(&Pass::new(&fixture.rollout, &fixture.seen)).map(|intent| intent.state);
+    assert_eq!(intent.as_ref().map(|state| state.message.as_str()), expected);
+    assert!(intent.is_none_or(|state| state.reason == Reason::FleetBusy));
     fixture.rollout.spec.abort = Some(api::rollout::Abort { reason: "not now".to_owned() });
     assert!(busy(&Pass::new(&fixture.rollout, &fixture.seen)).is_none(), "what is aborted waits for nobody");
 }
