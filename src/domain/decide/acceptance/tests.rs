@@ -102,7 +102,10 @@ fn a_run_does_not_start_over(#[case] happens: fn(&mut Fixture), #[case] expected
     Some("rollout d is being deleted and takes its values from members of this fleet; this one starts after it")
 )]
 #[case::one_that_waits_longer("w", Some("rollout w waits longer for members of this fleet; this one starts after it"))]
-#[case::who_waits_and_then_who_runs("wr", Some("rollout r has a run on members of this fleet; this one starts after it"))]
+#[case::who_waits_and_then_who_runs(
+    "wr",
+    Some("rollout r has a run on members of this fleet; this one starts after it")
+)]
 #[case::nobody_in_the_way("-", None)]
 fn a_fleet_is_busy_with(#[case] neighbours: &str, #[case] expected: Option<&str>) {
     let mut fixture = fixture();
