@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 
 SEEDS ?= 1000
 
-.PHONY: help test sim museum mutants chaos demo try bench cluster cluster-down shell crds
+.PHONY: help test sim conformance museum mutants chaos demo try bench cluster cluster-down shell crds
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -14,6 +14,9 @@ test: ## All tests: unit, simulation, control plane, and end to end on a real cl
 
 sim: ## Play SEEDS=1000 stories out of seeds against the laws, from BASE=1; SEED=... tells one of them
 	@SEEDS=$(SEEDS) cargo run --quiet --locked --profile sim --package operator --example sim
+
+conformance: ## Hold the simulated API server against a real one; RECORD=1 writes down what that one answers
+	@e2e/conformance
 
 museum: ## Put our neighbours' bugs into a copy of our code and demand that a test catches each; EXHIBIT=name,...: some of them
 	@cargo run --quiet --locked --package museum

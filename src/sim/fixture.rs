@@ -27,10 +27,20 @@ pub(crate) fn labelled(name: &str, tier: &str) -> Value {
     })
 }
 
+/// A rollout with nothing but what it must have.
 pub(crate) fn rollout(name: &str) -> Value {
     json!({
         "apiVersion": "optimization.qudag.io/v1alpha1", "kind": "OptimizationRollout",
-        "metadata": {"name": name, "namespace": NAMESPACE}, "spec": {"paused": false}, "status": {"step": 1},
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "fleet": {
+                "selector": {"matchLabels": {"app": "node"}},
+                "config": {"rendered": {"name": "optimizations", "key": "{member}.toml"}},
+            },
+            "optimizations": [{"name": "pool", "settings": [{"path": "pool.on", "optimized": true}]}],
+            "stages": [{"name": "all", "percent": 100, "bake": "1m"}],
+        },
+        "status": {"observedGeneration": 1},
     })
 }
 

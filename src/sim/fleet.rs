@@ -14,13 +14,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::kind::Key;
-use crate::object::{text, texts};
+use crate::object::{is_being_deleted, text, texts};
 use crate::server::ApiServer;
 use crate::store::Change;
 use kubelet::Kubelet;
 
 /// From the disappearance of a pod to its successor.
 const RECREATION: Duration = Duration::from_millis(500);
+/// From the deletion of a pod to its end.
+const TERMINATION: Duration = Duration::from_secs(1);
 /// From the start of a container to its readiness.
 const START: Duration = Duration::from_secs(1);
 
@@ -76,8 +78,8 @@ impl Default for FleetSpec {
 
 /// A running fleet. It stops when the last clone of it is dropped.
 ///
-/// - A pod that disappears, by eviction for example, comes back after 500 ms with a new uid and address and the
-///   labels of the template. A new pod is ready 1 s after it appears; those of the start are ready at once.
+/// - A pod that is deleted or evicted ends after 1 s. One that is gone comes back after 500 ms with a new uid and
+///   address and the labels of the template. A new pod is ready 1 s after it appears; those of the start are ready at once.
 /// - A changed ConfigMap reaches the processes of the pods after 60 s, or 300 ms after the labels or annotations of
 ///   the pod change: as it was *before* the instant of that change, so a touch that is sent together with the write
 ///   of the ConfigMap misses it.
@@ -276,6 +278,17 @@ impl World {
             self.state().kubelet.started(pod);
             return;
         };
+        if is_being_deleted(pod) && !is_being_deleted(before) {
+            let (world, pod) = (self.clone(), pod.clone());
+            tokio::spawn(async move {
+                sleep(TERMINATION).await;
+                let key = world.key(text(&pod, "/metadata/name"));
+                let is_there = |other: Value| text(&other, "/metadata/uid") == text(&pod, "/metadata/uid");
+                if world.server.object(&key).is_some_and(is_there) {
+                    world.server.remove(&key);
+                }
+            });
+        }
         let is_touched = ["/metadata/labels", "/metadata/annotations"]
             .iter()
             .any(|pointer| texts(before, pointer) != texts(pod, pointer));

@@ -174,7 +174,8 @@ impl Entry {
 fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
     let none = Map::new();
     let fields = |value: &Value| value.as_object().unwrap_or(&none).clone();
-    if before == after || path.ends_with("/resourceVersion") || path.ends_with("/conditions") {
+    let is_told = !["/resourceVersion", "/managedFields", "/conditions"].iter().any(|field| path.ends_with(field));
+    if before == after || !is_told {
         return;
     }
     if !before.is_object() && !after.is_object() {

@@ -17,30 +17,51 @@ pub(crate) struct Kind {
     pub(crate) namespaced: bool,
     /// Whether the status is written at `/status` only.
     pub(crate) has_status: bool,
-    /// Whether a CustomResourceDefinition stands behind it: such kinds count generations.
+    /// Whether a CustomResourceDefinition stands behind it.
     pub(crate) custom: bool,
+    /// Whether it counts the changes of its spec.
+    pub(crate) generations: bool,
+    /// Whether it says who manages which fields: the kinds that several people write.
+    pub(crate) managed: bool,
 }
 
 const fn kind(group: &'static str, version: &'static str, plural: &'static str, kind: &'static str) -> Kind {
-    Kind { group, version, plural, kind, namespaced: true, has_status: false, custom: false }
+    Kind {
+        group,
+        version,
+        plural,
+        kind,
+        namespaced: true,
+        has_status: false,
+        custom: false,
+        generations: false,
+        managed: false,
+    }
 }
 
 const KINDS: &[Kind] = &[
-    Kind { has_status: true, ..kind("", "v1", "pods", "Pod") },
-    Kind { has_status: true, ..kind("", "v1", "services", "Service") },
-    kind("", "v1", "configmaps", "ConfigMap"),
+    Kind { has_status: true, generations: true, ..kind("", "v1", "pods", "Pod") },
+    Kind { has_status: true, managed: true, ..kind("", "v1", "services", "Service") },
+    Kind { managed: true, ..kind("", "v1", "configmaps", "ConfigMap") },
     Kind { has_status: true, namespaced: false, ..kind("", "v1", "nodes", "Node") },
     Kind { has_status: true, namespaced: false, ..kind("", "v1", "namespaces", "Namespace") },
     kind("", "v1", "events", "Event"),
     kind("events.k8s.io", "v1", "events", "Event"),
     kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
     kind("coordination.k8s.io", "v1", "leases", "Lease"),
-    Kind { custom: true, namespaced: false, ..kind("optimization.qudag.io", "v1alpha1", "connections", "Connection") },
+    Kind {
+        custom: true,
+        generations: true,
+        namespaced: false,
+        ..kind("optimization.qudag.io", "v1alpha1", "connections", "Connection")
+    },
     Kind { namespaced: false, ..kind("authentication.k8s.io", "v1", "tokenreviews", "TokenReview") },
     Kind { namespaced: false, ..kind("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview") },
     Kind {
         has_status: true,
         custom: true,
+        generations: true,
+        managed: true,
         ..kind("optimization.qudag.io", "v1alpha1", "optimizationrollouts", "OptimizationRollout")
     },
 ];
@@ -68,6 +89,30 @@ impl Kind {
             plural: self.plural.to_owned(),
             namespace: if self.namespaced { namespace.to_owned() } else { String::new() },
             name: name.to_owned(),
+        }
+    }
+
+    /// Whether a replacement has to say of which revision.
+    pub(crate) fn needs_version(&self) -> bool {
+        self.custom || self.kind == "Lease"
+    }
+
+    /// Whether the server checks it as the kind of the core group that it once was.
+    pub(crate) fn is_checked_as_core(&self) -> bool {
+        self.kind == "Event"
+    }
+
+    /// Whether a deletion is answered with what was deleted.
+    pub(crate) fn returns_what_it_deletes(&self) -> bool {
+        matches!(self.kind, "Pod" | "Service")
+    }
+
+    /// How messages name the kind: `Pod`, `Lease.coordination.k8s.io`.
+    pub(crate) fn qualified(&self) -> String {
+        if self.group.is_empty() || self.is_checked_as_core() {
+            self.kind.to_owned()
+        } else {
+            format!("{}.{}", self.kind, self.group)
         }
     }
 

@@ -6,28 +6,33 @@
 
 pub mod audit;
 mod clock;
+mod definition;
 mod fault;
+mod fields;
 #[cfg(test)]
 mod fixture;
 mod fleet;
 mod history;
 mod kind;
 pub mod laws;
+mod managers;
 mod object;
 mod queue;
 mod refusal;
 mod request;
 mod review;
+mod schema;
 mod selector;
 mod server;
 mod service;
 mod store;
+mod structure;
 mod validation;
 mod watch;
 mod write;
 
 pub use clock::Clock;
-pub use fault::Fault;
+pub use fault::{Denial, Fault};
 pub use fleet::{Fleet, FleetSpec};
 pub use history::{Entry, Version, Write};
 pub use kind::Key;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::kind::Kind;
+
 /// The text at a JSON pointer; empty where there is none.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
@@ -42,15 +44,44 @@ pub(crate) fn copy_field(to: &mut Value, from: &Value, field: &str) {
     };
 }
 
-/// Drops what the server never stores: nulls of the metadata, and lists and maps without entries.
+/// What metadata can have.
+const METADATA: [&str; 14] = [
+    "name",
+    "generateName",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+];
+
+/// Drops what the server never stores: unknown metadata and unknown parts of ConfigMaps, nulls of the metadata, and
+/// lists and maps without entries.
 ///
 /// Without this a patch that removes an annotation which is not there would be a change.
-pub(crate) fn normalize(object: &mut Value, custom: bool) {
+pub(crate) fn normalize(kind: &Kind, object: &mut Value) {
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
-        metadata.retain(|_, value| !is_empty(value));
+        metadata.retain(|field, value| METADATA.contains(&field.as_str()) && !is_empty(value));
     }
-    if custom {
+    if kind.custom {
         return;
+    }
+    if let (true, Some(fields)) = (kind.kind == "ConfigMap", object.as_object_mut()) {
+        let is_known =
+            |field: &str| matches!(field, "apiVersion" | "kind" | "metadata" | "data" | "binaryData" | "immutable");
+        fields.retain(|field, _| is_known(field));
+    }
+    for map in ["/data", "/spec/selector"] {
+        if let Some(Value::Object(entries)) = object.pointer_mut(map) {
+            entries.retain(|_, value| !value.is_null());
+        }
     }
     if let Some(Value::Object(spec)) = object.get_mut("spec") {
         spec.retain(|field, value| field != "selector" || !is_empty(value));

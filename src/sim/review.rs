@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::object::text;
+use crate::refusal::Refusal;
 use crate::request::Call;
 use crate::server::ApiServer;
 
@@ -18,10 +19,14 @@ impl ApiServer {
     }
 
     /// The answer to a TokenReview or a SubjectAccessReview; none for anything else.
-    pub(crate) fn review(&self, call: &Call) -> Option<Value> {
+    pub(crate) fn review(&self, call: &Call) -> Option<Result<Value, Refusal>> {
         let spec = call.info.body.get("spec").unwrap_or(&Value::Null);
         let state = self.state();
         let status = match call.kind.plural {
+            "tokenreviews" if text(spec, "/token").is_empty() => {
+                return Some(Err(Refusal::new(400, "token is required for TokenReview in authentication")));
+            }
+            "subjectaccessreviews" if text(spec, "/user").is_empty() => return Some(Err(Refusal::about_nobody())),
             "tokenreviews" => match state.tokens.get(text(spec, "/token")) {
                 Some(user) => {
                     json!({"authenticated": true, "user": {"username": user, "groups": ["system:authenticated"]}})
@@ -40,7 +45,7 @@ impl ApiServer {
         if let Some(fields) = review.as_object_mut() {
             fields.insert("status".to_owned(), status);
         }
-        Some(review)
+        Some(Ok(review))
     }
 }
 

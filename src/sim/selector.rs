@@ -24,6 +24,11 @@ pub(crate) struct FieldTerm {
 }
 
 impl Filter {
+    /// Whether it is about all objects of its namespace.
+    pub(crate) fn selects_all(&self) -> bool {
+        self.fields.is_empty() && self.labels.selects_all()
+    }
+
     pub(crate) fn matches(&self, object: &Value) -> bool {
         (self.namespace.is_empty() || text(object, "/metadata/namespace") == self.namespace)
             && self.fields.iter().all(|term| (text(object, term.pointer) == term.value) == term.equal)
@@ -82,11 +87,11 @@ fn word(text: &str) -> Option<String> {
 }
 
 /// Reads a `fieldSelector`; none where it names a field that this server does not select by.
-pub(crate) fn parse_fields(selector: &str) -> Option<Vec<FieldTerm>> {
-    selector.split(',').filter(|term| !term.is_empty()).map(parse_field_term).collect()
+pub(crate) fn parse_fields(kind: &str, selector: &str) -> Option<Vec<FieldTerm>> {
+    selector.split(',').filter(|term| !term.is_empty()).map(|term| parse_field_term(kind, term)).collect()
 }
 
-fn parse_field_term(term: &str) -> Option<FieldTerm> {
+fn parse_field_term(kind: &str, term: &str) -> Option<FieldTerm> {
     let (field, value, equal) = match term.split_once("!=") {
         Some((field, value)) => (field, value, false),
         None => {
@@ -97,6 +102,8 @@ fn parse_field_term(term: &str) -> Option<FieldTerm> {
     let pointer = match field {
         "metadata.name" => "/metadata/name",
         "metadata.namespace" => "/metadata/namespace",
+        "spec.nodeName" if kind == "Pod" => "/spec/nodeName",
+        "status.phase" if kind == "Pod" => "/status/phase",
         _ => return None,
     };
     Some(FieldTerm { pointer, value: value.to_owned(), equal })

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::fault::{Fault, Hooks};
+use crate::definition;
+use crate::fault::{Denial, Fault, Hooks};
 use crate::history::{Entry, GOES_ON, Write};
 use crate::kind::{Key, Kind};
 use crate::object::{copy_field, normalize, text};
@@ -109,12 +110,13 @@ impl ApiServer {
             misuse("put", "a name, and a namespace where the kind has one", &object);
         }
         let key = kind.key(text(&object, "/metadata/namespace"), name);
-        normalize(&mut object, kind.custom);
+        definition::fill(kind, &mut object, None);
+        normalize(kind, &mut object);
         let stored = self.act(|store| {
             if let Some(before) = store.get(&key) {
                 let own_uid = text(&object, "/metadata/uid");
                 if own_uid.is_empty() || own_uid == text(&before, "/metadata/uid") {
-                    return store.settle(kind, &key, before, object).object;
+                    return store.put(kind, &key, before, object).object;
                 }
                 store.remove(&key);
             }
@@ -150,7 +152,7 @@ impl ApiServer {
             let kind = Kind::of(&before)?;
             let mut object = Value::clone(&before);
             edit(&mut object);
-            Some(Value::clone(&store.settle(kind, key, before, object).object))
+            Some(Value::clone(&store.edit(kind, key, before, object).object))
         })
     }
 
@@ -256,6 +258,15 @@ impl ApiServer {
     /// fault gets it.
     pub fn on_request(&self, hook: impl Fn(&RequestInfo) -> Fault + Send + Sync + 'static) {
         self.hooks().on_request.push(Arc::new(hook));
+    }
+
+    /// Adds an admission policy: it sees every write that is valid, with the object before and after it; none where it
+    /// is new or gone. It must not call the server.
+    pub fn on_admission(
+        &self,
+        hook: impl Fn(&RequestInfo, Option<&Value>, Option<&Value>) -> Option<Denial> + Send + Sync + 'static,
+    ) {
+        self.hooks().on_admission.push(Arc::new(hook));
     }
 
     /// Takes all hooks of [`Self::on_request`] away.

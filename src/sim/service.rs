@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,10 +21,11 @@ use crate::fault::Fault;
 use crate::history::{Entry, Write};
 use crate::object::{copy_field, text};
 use crate::refusal::Refusal;
-use crate::request::{Call, UNSUPPORTED, Verb};
+use crate::request::{Call, Page, PatchType, Subresource, UNSUPPORTED, Verb};
 use crate::server::ApiServer;
+use crate::store::Store;
 use crate::watch::{self, READ_TIMEOUT, shown};
-use crate::write::Wish;
+use crate::write::{Wish, Writing};
 
 /// Between two requests.
 const TURN: Duration = Duration::from_millis(1);
@@ -89,10 +91,11 @@ impl ApiServer {
 
         let refused = match &fault {
             Fault::Refuse(code, message) => Some(Refusal::new(*code, message)),
+            Fault::Forbid => Some(Refusal::forbidden(call.kind, &call.info)),
             _ => None,
         };
         let answer = if let Some(review) = self.review(&call) {
-            refused.map_or_else(|| Ok(json_answer(201, &review)), Err)
+            refused.map_or(review, Err).map(|review| json_answer(201, &review))
         } else if call.info.verb.writes() {
             self.write(&call, refused)
         } else {
@@ -140,25 +143,14 @@ impl ApiServer {
     }
 
     fn read(&self, call: Call) -> Result<Answer, Refusal> {
-        let Call { info, kind, filter, .. } = &call;
+        let Call { info, kind, .. } = &call;
         let state = self.state();
         match info.verb {
             Verb::Watch => {
                 drop(state);
                 Ok(answer(200, StreamBody::new(watch::stream(self, call)).boxed_unsync()))
             }
-            Verb::List => {
-                let matching = state.store.collection(kind).filter(|object| filter.matches(object));
-                let items: Vec<Value> = matching.map(|object| list_item(&call, object)).collect();
-                let (api_version, kind) = if call.metadata_only {
-                    ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadataList".to_owned())
-                } else {
-                    (kind.api_version(), format!("{}List", kind.kind))
-                };
-                let metadata = json!({"resourceVersion": state.store.revision().to_string()});
-                let list = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "items": items});
-                Ok(json_answer(200, &list))
-            }
+            Verb::List => list(&call, &state.store).map(|list| json_answer(200, &list)),
             _ => {
                 let object = state.store.get(&info.key).ok_or_else(|| Refusal::not_found(kind, &info.key.name))?;
                 Ok(json_answer(200, &shown(&object, call.metadata_only)))
@@ -170,19 +162,31 @@ impl ApiServer {
     fn write(&self, call: &Call, refused: Option<Refusal>) -> Result<Answer, Refusal> {
         let Call { info, kind, .. } = call;
         let (key, body) = (&info.key, &info.body);
+        let hooks = self.hooks().clone();
+        let admit = |before: Option<&Value>, after: Option<&Value>| match hooks.denial(info, before, after) {
+            Some(denial) => Err(Refusal::denied(kind, &key.name, &denial)),
+            None => Ok(()),
+        };
+        let (subresource, manager) = (info.subresource, call.manager.as_str());
+        let writing = Writing { kind, key, subresource, manager, admit: &admit };
         let mut state = self.state();
-        let result = refused.map_or(Ok(()), Err).and_then(|()| {
-            let store = &mut state.store;
-            match (info.verb, info.subresource) {
-                (Verb::Create, Some(_)) => store.delete(kind, key, body.get("deleteOptions").unwrap_or(&Value::Null)),
-                (Verb::Create, None) => store.create(kind, &key.namespace, body),
-                (Verb::Update, subresource) => store.change(kind, key, subresource, Wish::Replace(body)),
-                (Verb::Patch, subresource) => store.change(kind, key, subresource, Wish::Merge(body)),
-                _ => store.delete(kind, key, body),
-            }
+        let store = &mut state.store;
+        let result = refused.map_or(Ok(()), Err).and_then(|()| match (info.verb, info.subresource) {
+            (Verb::Create, Some(_)) => store.evict(&writing, body),
+            (Verb::Create, None) => store.create(&writing, body),
+            (Verb::Update, _) => store.change(&writing, &Wish::Replace(body)),
+            (Verb::Patch, _) => match call.patch {
+                PatchType::Merge => store.change(&writing, &Wish::Merge(body)),
+                PatchType::Json => {
+                    let patch = serde_json::from_value(body.clone()).map_err(|_| Refusal::unprocessable())?;
+                    store.change(&writing, &Wish::Patch(&patch))
+                }
+                PatchType::Apply => store.apply(&writing, body, call.force),
+            },
+            _ => store.delete(&writing, body),
         });
         let code = match &result {
-            Ok(_) if info.verb == Verb::Create => 201,
+            Ok(done) if done.created || info.subresource == Some(Subresource::Eviction) => 201,
             Ok(_) => 200,
             Err(refusal) => refusal.code(),
         };
@@ -206,13 +210,60 @@ impl ApiServer {
         drop(state);
         self.wake();
         let done = result?;
-        let hooks = self.hooks().clone();
         hooks.written(&write);
-        if write.after.is_none() && info.verb != Verb::Patch {
-            return Ok(json_answer(code, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"})));
+        if info.subresource == Some(Subresource::Eviction) {
+            let success =
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+            return Ok(json_answer(code, &success));
+        }
+        if info.verb == Verb::Delete && done.gone && !kind.returns_what_it_deletes() {
+            let details = json!({
+                "name": key.name, "group": kind.group, "kind": kind.plural, "uid": text(&done.object, "/metadata/uid"),
+            });
+            let success =
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+            return Ok(json_answer(code, &success));
         }
         Ok(json_answer(code, &shown(&done.object, call.metadata_only)))
     }
+}
+
+/// A page of a list.
+fn list(call: &Call, store: &Store) -> Result<Value, Refusal> {
+    let Call { kind, filter, page, .. } = call;
+    let revision = page.at.unwrap_or_else(|| store.revision());
+    if revision < store.compacted() {
+        return Err(Refusal::new(
+            410,
+            "The provided continue parameter is too old to display a consistent list result.",
+        ));
+    }
+    let objects =
+        if page.at.is_some() { store.collection_at(kind, revision) } else { store.collection(kind).cloned().collect() };
+    let place =
+        |object: &Value| (text(object, "/metadata/namespace").to_owned(), text(object, "/metadata/name").to_owned());
+    let is_later = |object: &Arc<Value>| page.after.as_ref().is_none_or(|after| place(object) > *after);
+    let mut selected: Vec<Arc<Value>> =
+        objects.into_iter().filter(|object| is_later(object) && filter.matches(object)).collect();
+    let remaining = if page.limit == 0 { 0 } else { selected.len().saturating_sub(page.limit) };
+    selected.truncate(selected.len() - remaining);
+    let mut metadata = json!({"resourceVersion": revision.to_string()});
+    if let (true, Some(fields)) = (call.kind.custom && !call.metadata_only, metadata.as_object_mut()) {
+        fields.insert("continue".to_owned(), "".into());
+    }
+    if let (true, Some(last), Some(fields)) = (remaining > 0, selected.last(), metadata.as_object_mut()) {
+        fields.insert("continue".to_owned(), Page::next(revision, last).into());
+        if filter.selects_all() {
+            fields.insert("remainingItemCount".to_owned(), remaining.into());
+        }
+    }
+    let (api_version, kind) = if call.metadata_only {
+        ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadataList".to_owned())
+    } else {
+        (kind.api_version(), format!("{}List", kind.kind))
+    };
+    let items: Vec<Value> = selected.iter().map(|object| list_item(call, object)).collect();
+    Ok(json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "items": items}))
 }
 
 /// Items of built-in kinds do not repeat what kind they are.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -62,6 +63,24 @@ impl Store {
         self.objects.range(kind.key("", "")..).take_while(move |(key, _)| same_kind(key)).map(|(_, object)| object)
     }
 
+    /// The objects of a kind as they were at a revision, by namespace and name.
+    pub(crate) fn collection_at(&self, kind: &'static Kind, revision: u64) -> Vec<Arc<Value>> {
+        let first = kind.key("", "");
+        let of_the_kind = |key: &Key| key.group == first.group && key.plural == first.plural;
+        let mut objects: BTreeMap<&Key, Arc<Value>> = BTreeMap::new();
+        for (key, object) in self.objects.range(first.clone()..).take_while(|(key, _)| of_the_kind(key)) {
+            objects.insert(key, object.clone());
+        }
+        let later: Vec<&Change> = self.changes_after(revision).filter(|change| of_the_kind(&change.key)).collect();
+        for change in later.into_iter().rev() {
+            match &change.before {
+                Some(before) => objects.insert(&change.key, before.clone()),
+                None => objects.remove(&change.key),
+            };
+        }
+        objects.into_values().collect()
+    }
+
     /// The changes after a revision, oldest first.
     pub(crate) fn changes_after(&self, revision: u64) -> impl Iterator<Item = &Change> {
         let seen = self.history.partition_point(|change| change.revision <= revision);
@@ -94,7 +113,7 @@ impl Store {
         self.names += 1;
         set_metadata(object, "uid", format!("00000000-0000-4000-8000-{:012x}", self.names));
         set_metadata(object, "creationTimestamp", self.timestamp());
-        if kind.custom {
+        if kind.generations {
             set_metadata(object, "generation", 1);
         }
     }
@@ -107,6 +126,11 @@ impl Store {
 
     /// Now, as metadata write it.
     pub(crate) fn timestamp(&self) -> String {
-        self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        self.timestamp_in(0)
+    }
+
+    /// So many seconds from now, as metadata write it.
+    pub(crate) fn timestamp_in(&self, seconds: i64) -> String {
+        (self.clock.now() + SignedDuration::from_secs(seconds)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 }

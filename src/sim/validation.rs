@@ -1,87 +1,108 @@
-//! The checks of the real server that a careless writer would run into.
+//! The checks of the real server that a careless writer would run into, in its words.
+
+mod kinds;
+mod names;
 
 use serde_json::Value;
 
 use crate::kind::Kind;
-use crate::object::text;
+use crate::object::{is_being_deleted, text};
 use crate::refusal::Refusal;
 
 const MAX_ANNOTATIONS: usize = 256 * 1024;
-const MAX_CONFIG_MAP: usize = 1024 * 1024;
 
-/// Refuses names, labels, annotations and ConfigMap data that the real server refuses.
-pub(crate) fn validate(kind: &Kind, object: &Value) -> Result<(), Refusal> {
-    let name = text(object, "/metadata/name");
-    let invalid = |cause: &str| Err(Refusal::invalid(kind, name, cause));
-    if !is_subdomain(name) {
-        return invalid("metadata.name: Invalid value: a lowercase RFC 1123 subdomain is required");
-    }
-    let labels = strings(object, "/metadata/labels")?;
-    if !labels.iter().all(|(key, value)| is_qualified_name(key) && is_label_value(value)) {
-        return invalid("metadata.labels: Invalid value: not a valid label");
-    }
-    let annotations = strings(object, "/metadata/annotations")?;
-    if !annotations.iter().all(|(key, _)| is_qualified_name(&key.to_lowercase())) {
-        return invalid("metadata.annotations: Invalid value: not a valid key");
-    }
-    if size(&annotations) > MAX_ANNOTATIONS {
-        return invalid("metadata.annotations: Too long: may not be more than 262144 bytes");
-    }
-    if kind.plural == "configmaps" {
-        let data = strings(object, "/data")?;
-        if !data.iter().all(|(key, _)| is_config_key(key)) {
-            return invalid(
-                "data: Invalid value: a valid config key consists of alphanumeric characters, '-', '_' or '.'",
-            );
-        }
-        if size(&data) > MAX_CONFIG_MAP {
-            return invalid("[]: Too long: may not be more than 1048576 bytes");
+/// Refuses maps of texts that hold something else; what says what was being done.
+pub(crate) fn decode(kind: &Kind, object: &Value, is_patch: bool) -> Result<(), Refusal> {
+    let metadata = if kind.custom || is_patch { "ObjectMeta" } else { "ObjectMeta.metadata" };
+    let fields = [
+        ("/metadata/labels", format!("{metadata}.labels")),
+        ("/metadata/annotations", format!("{metadata}.annotations")),
+        ("/data", format!("{}.data", kind.kind)),
+    ];
+    let of_the_kind = if kind.kind == "ConfigMap" { fields.len() } else { fields.len() - 1 };
+    for (pointer, field) in fields.iter().take(of_the_kind) {
+        let values = object.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+        for (_, value) in values {
+            let found = match value {
+                Value::String(_) => continue,
+                Value::Null => continue,
+                Value::Bool(_) => "bool",
+                Value::Number(_) => "number",
+                Value::Array(_) => "array",
+                Value::Object(_) => "object",
+            };
+            let what = format!("json: cannot unmarshal {found} into Go struct field {field} of type string");
+            return Err(Refusal::undecodable(kind, &what, is_patch));
         }
     }
-    Ok(())
+    kinds::decode(kind, object).map_err(|what| Refusal::undecodable(kind, &what, is_patch))
 }
 
-/// The entries of a map whose values have to be strings.
-fn strings<'a>(object: &'a Value, pointer: &str) -> Result<Vec<(&'a str, &'a str)>, Refusal> {
-    let entries = object.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
-    entries
-        .map(|(key, value)| match value.as_str() {
-            Some(value) => Ok((key.as_str(), value)),
-            None => Err(Refusal::new(400, &format!("cannot unmarshal {pointer}/{key} into a value of type string"))),
-        })
-        .collect()
-}
-
-fn size(entries: &[(&str, &str)]) -> usize {
-    entries.iter().map(|(key, value)| key.len() + value.len()).sum()
-}
-
-fn is_subdomain(text: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+/// What of a new object, or of a changed one, is not right.
+pub(crate) fn problems(kind: &Kind, object: &Value, before: Option<&Value>) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut add = |path: &str, value: &str, what: Vec<String>| {
+        causes.extend(what.into_iter().map(|what| format!("{path}: Invalid value: \"{value}\": {what}")));
     };
-    text.len() <= 253 && text.split('.').all(is_label)
-}
-
-fn is_qualified_name(text: &str) -> bool {
-    match text.split_once('/') {
-        Some((prefix, name)) => is_subdomain(prefix) && !name.is_empty() && is_label_value(name),
-        None => !text.is_empty() && is_label_value(text),
+    let name = text(object, "/metadata/name");
+    if before.is_none() {
+        add("metadata.name", name, kinds::name(kind, name));
     }
+    for (key, value) in strings(object, "/metadata/labels") {
+        add("metadata.labels", key, names::qualified("valid label key", key));
+        add("metadata.labels", value, names::label_value(value));
+    }
+    let annotations = strings(object, "/metadata/annotations");
+    for (key, _) in &annotations {
+        add("metadata.annotations", key, names::qualified("qualified name", &key.to_lowercase()));
+    }
+    let finalizers = texts(object, "/metadata/finalizers");
+    for (index, finalizer) in finalizers.iter().enumerate() {
+        let what = names::qualified("qualified name", finalizer);
+        if what.is_empty() && !finalizer.contains('/') && !["foregroundDeletion", "orphan"].contains(finalizer) {
+            let what = "name is neither a standard finalizer name nor is it fully qualified".to_owned();
+            add(&format!("metadata.finalizers[{index}]"), finalizer, vec![what]);
+        }
+        add("metadata.finalizers", finalizer, what);
+    }
+    if annotations.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_ANNOTATIONS {
+        causes.push(format!("metadata.annotations: Too long: may not be more than {MAX_ANNOTATIONS} bytes"));
+    }
+    if let Some(before) = before {
+        let old = texts(before, "/metadata/finalizers");
+        let added: Vec<&str> = finalizers.into_iter().filter(|finalizer| !old.contains(finalizer)).collect();
+        if is_being_deleted(before) && !added.is_empty() {
+            let what = "no new finalizers can be added if the object is being deleted";
+            let added: Vec<String> = added.iter().map(|finalizer| format!("{finalizer:?}")).collect();
+            let found = format!("found new finalizers []string{{{}}}", added.join(", "));
+            causes.push(format!("metadata.finalizers: Forbidden: {what}, {found}"));
+        }
+    }
+    causes.extend(kinds::problems(kind, object, before));
+    causes
 }
 
-fn is_label_value(text: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let is_end = |byte: Option<u8>| byte.is_none_or(|byte| byte.is_ascii_alphanumeric());
-    text.len() <= 63 && text.bytes().all(is_inner) && is_end(text.bytes().next()) && is_end(text.bytes().last())
+/// What of the metadata would change that never does.
+pub(crate) fn immutable(before: &Value, object: &Value) -> Vec<String> {
+    let mut causes = Vec::new();
+    for field in ["uid", "deletionTimestamp"] {
+        let pointer = format!("/metadata/{field}");
+        let (old, new) = (text(before, &pointer), text(object, &pointer));
+        if !new.is_empty() && new != old {
+            causes.push(format!("metadata.{field}: Invalid value: \"{new}\": field is immutable"));
+        }
+    }
+    causes
 }
 
-fn is_config_key(text: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    !text.is_empty() && text.len() <= 253 && text != "." && !text.starts_with("..") && text.bytes().all(is_allowed)
+/// The entries of a map of texts.
+fn strings<'a>(object: &'a Value, pointer: &str) -> Vec<(&'a str, &'a str)> {
+    let entries = object.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+    entries.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect()
+}
+
+fn texts<'a>(object: &'a Value, pointer: &str) -> Vec<&'a str> {
+    object.pointer(pointer).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 #[cfg(test)]

@@ -41,6 +41,11 @@ pub(crate) fn stream(server: &ApiServer, call: Call) -> impl Stream<Item = Resul
         for object in state.store.collection(call.kind).filter(|object| call.filter.matches(object)) {
             push_line(&mut backlog, "ADDED", &shown(object, call.metadata_only));
         }
+        if call.watch.sends_initial_events {
+            let mut end = bookmark(call.kind, seen, call.metadata_only);
+            set_metadata(&mut end, "annotations", json!({"k8s.io/initial-events-end": "true"}));
+            push_line(&mut backlog, "BOOKMARK", &end);
+        }
     }
     let now = Instant::now();
     let watch = Watch {

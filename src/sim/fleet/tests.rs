@@ -198,8 +198,13 @@ async fn an_evicted_pod_comes_back_as_another() {
     let before = world.pod("qudag-node-0").unwrap();
     world.write("1");
     world.pods.evict("qudag-node-0", &EvictParams::default()).await.unwrap();
+    assert!(world.pod("qudag-node-0").unwrap().metadata.deletion_timestamp.is_some(), "it has its time to end");
+    assert_eq!(world.routed().len(), 2);
+    sleep(ms(100)).await;
+    assert_eq!(world.routed().len(), 1, "and gets nothing new");
+    sleep(ms(1_000)).await;
     assert!(world.pod("qudag-node-0").is_none());
-    sleep(ms(600)).await;
+    sleep(ms(500)).await;
     let after = world.pod("qudag-node-0").unwrap();
     assert_ne!(after.metadata.uid, before.metadata.uid);
     assert_ne!(after.status.as_ref().unwrap().pod_ip, before.status.as_ref().unwrap().pod_ip);

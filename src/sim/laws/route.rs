@@ -15,7 +15,7 @@ use super::view::{View, is_ready};
 use super::{Found, Law};
 use crate::history::{Entry, Write};
 use crate::kind::Key;
-use crate::object::{labels, text, texts};
+use crate::object::{is_being_deleted, labels, text, texts};
 
 /// How long it may take to learn that a pod is not ready any more.
 const NEWS: Duration = Duration::from_secs(3);
@@ -117,12 +117,12 @@ impl SafeRoute {
 }
 
 fn broken(write: &Write, view: &View, rollout: &OptimizationRollout, left: usize, increase: f64) -> Option<String> {
-    let ready = view.fleet(rollout).filter(|(_, pod)| is_ready(pod)).count();
+    let evicted = write.after.as_deref().is_none_or(is_being_deleted);
+    let ready = view.fleet(rollout).filter(|(_, pod)| is_ready(pod)).count() + usize::from(evicted);
     if left == 0 && ready > 0 {
-        return Some(format!("no endpoint is left, and {ready} pods are ready"));
+        return Some(format!("no endpoint is left, and {ready} pods were ready"));
     }
-    // An eviction is a disruption like any other.
-    let evicted = write.after.is_none();
+    // An eviction is a disruption like any other: budgets bound what it costs.
     let overloaded = ready as f64 > (1.0 + increase) * left as f64 + 1e-9;
     (overloaded && !evicted).then(|| format!("{left} endpoints are left of {ready} ready pods"))
 }
@@ -143,7 +143,9 @@ fn endpoints(write: &Write, view: &View, service: &Key, before: bool) -> usize {
     let counts = |key: &&&Key| {
         let Some(pod) = version(key) else { return false };
         let lately = |since: &Instant| write.at.duration_since(*since) < NEWS;
-        is_endpoint(pod) && (is_ready(pod) || view.unready.get(*key).is_some_and(lately))
+        // What this very write does to a pod is no news to who writes it.
+        let is_news = ***key != write.key && view.unready.get(*key).is_some_and(lately);
+        is_endpoint(pod) && (is_ready(pod) || is_news)
     };
     pods.iter().filter(counts).count()
 }

@@ -81,6 +81,17 @@ fn a_good_story_breaks_no_law_and_puts_many_at_stake() {
         pod["metadata"]["labels"]["optimization.qudag.io/serving"] = json!("false");
     });
 })]
+#[case::the_last_one_is_evicted("L4 safe route", |story: &mut Story| {
+    let end = |pod: &mut Value| pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    for number in 1..6 {
+        story.edit(None, &key("Pod", &format!("node-{number}")), json!({}), end);
+    }
+    story.wait(10);
+    let mut last = story.objects[&key("Pod", "node-0")].clone();
+    end(&mut last);
+    let body = json!({"deleteOptions": {"preconditions": {"uid": "uid-node-0"}}});
+    story.write_part("replica-1", &key("Pod", "node-0"), Some(Subresource::Eviction), Some(last), body);
+})]
 #[case::the_rest_is_overloaded("L4 safe route", |story: &mut Story| {
     for number in 0..4 {
         let body = json!({"metadata": {"labels": {"optimization.qudag.io/serving": "false"}, "annotations": {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::history::{Entry, GOES_ON, HELD, Write};
 use crate::kind::Key;
-use crate::object::{labels, text, texts};
+use crate::object::{is_being_deleted, labels, text, texts};
 
 /// A ConfigMap as the laws read it.
 #[derive(Clone, Debug, Default)]
@@ -285,8 +285,11 @@ fn writer(entry: &Entry) -> String {
     }
 }
 
-/// Whether a pod is ready.
+/// Whether a pod is ready, and not on its way out: the router sends nobody to a pod that ends.
 pub(super) fn is_ready(pod: &Value) -> bool {
+    if is_being_deleted(pod) {
+        return false;
+    }
     let conditions = pod.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
     let mut ready = conditions.filter(|condition| text(condition, "/type") == "Ready");
     ready.any(|condition| text(condition, "/status") == "True")

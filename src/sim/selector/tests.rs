@@ -43,11 +43,11 @@ fn a_selector_that_is_none_is_refused(#[case] selector: &str) {
 #[case("metadata.name=a,metadata.namespace!=ns", false)]
 fn names_and_namespaces_are_selected(#[case] selector: &str, #[case] selected: bool) {
     let object = json!({"metadata": {"name": "a", "namespace": "ns"}});
-    let filter = Filter { fields: parse_fields(selector).unwrap(), ..Filter::default() };
+    let filter = Filter { fields: parse_fields("ConfigMap", selector).unwrap(), ..Filter::default() };
     assert_eq!(filter.matches(&object), selected);
 }
 
 #[test]
 fn other_fields_are_not_selected_by() {
-    assert!(parse_fields("spec.nodeName=a").is_none());
+    assert!(parse_fields("ConfigMap", "spec.nodeName=a").is_none());
 }

@@ -10,12 +10,12 @@ async fn put_replaces_and_keeps_the_identity() {
     let server = ApiServer::new();
     let first = server.put(rollout("a"));
     let mut changed = rollout("a");
-    changed["spec"] = json!({"paused": true});
-    changed["status"] = json!({"step": 9});
+    changed["spec"]["paused"] = json!(true);
+    changed["status"] = json!({"observedGeneration": 9});
     let second = server.put(changed);
     assert_eq!(second["metadata"]["uid"], first["metadata"]["uid"]);
     assert_eq!(second["metadata"]["generation"], 2);
-    assert_eq!(second["status"]["step"], 9);
+    assert_eq!(second["status"]["observedGeneration"], 9);
     assert_ne!(second["metadata"]["resourceVersion"], first["metadata"]["resourceVersion"]);
 }
 

@@ -110,8 +110,8 @@ async fn what_is_not_simulated_is_refused_and_recorded() {
     let api = config_maps(&server);
     server.put(labelled("a", "x"));
     assert_eq!(code(api.list(&ListParams::default().fields("spec.x=1")).await), 501);
-    let apply = Patch::Apply(labelled("a", "y"));
-    assert_eq!(code(api.patch("a", &PatchParams::apply("me"), &apply).await), 501);
+    let strategic = Patch::Strategic(labelled("a", "y"));
+    assert_eq!(code(api.patch("a", &PatchParams::default(), &strategic).await), 501);
     let merge = Patch::Merge(json!({"data": {"a": "b"}}));
     assert_eq!(code(api.patch("a", &PatchParams::default().dry_run(), &merge).await), 501);
     assert_eq!(code(api.patch_status("a", &PatchParams::default(), &merge).await), 501, "ConfigMaps have no status");

@@ -75,15 +75,15 @@ async fn a_patch_that_changes_nothing_is_no_revision(#[case] patch: Value) {
 #[rstest]
 #[case::stale_revision(json!({"metadata": {"resourceVersion": "1"}}), 409)]
 #[case::another_uid(json!({"metadata": {"uid": "b"}}), 422)]
-#[case::another_name(json!({"metadata": {"name": "b"}}), 422)]
+#[case::another_name(json!({"metadata": {"name": "b"}}), 400)]
 #[case::bad_label(json!({"metadata": {"labels": {"a": "-"}}}), 422)]
 #[tokio::test(start_paused = true)]
 async fn a_bad_patch_is_refused_and_changes_nothing(#[case] patch: Value, #[case] expected: u16) {
     let server = ApiServer::new();
     let before = server.put(rollout("a"));
     let mut with_data = patch;
-    with_data["spec"] = json!({"paused": true});
-    with_data["status"] = json!({"step": 2});
+    with_data["spec"]["paused"] = json!(true);
+    with_data["status"] = json!({"observedGeneration": 2});
     let api = rollouts(server.client_as("replica-1"));
     assert_eq!(code(api.patch("a", &PatchParams::default(), &merge(with_data.clone())).await), expected);
     if expected == 409 {
@@ -116,17 +116,17 @@ async fn status_and_the_rest_are_written_apart() {
     let server = ApiServer::new();
     server.put(rollout("a"));
     let api = rollouts(server.client_as("replica-1"));
-    let patch = json!({"metadata": {"annotations": {"mark": "1"}}, "spec": {"paused": true}, "status": {"step": 2}});
+    let patch = json!({"metadata": {"annotations": {"mark": "1"}}, "spec": {"paused": true}, "status": {"observedGeneration": 2}});
 
     let after = api.patch_status("a", &PatchParams::default(), &merge(patch.clone())).await.unwrap();
-    assert_eq!(after.data["status"], json!({"step": 2}));
-    assert_eq!(after.data["spec"], json!({"paused": false}));
+    assert_eq!(after.data["status"], json!({"observedGeneration": 2}));
+    assert_eq!(after.data["spec"]["paused"], false);
     assert_eq!((after.metadata.annotations, after.metadata.generation), (None, Some(1)));
 
-    server.edit(&rollout_key("a"), |rollout| rollout["status"]["step"] = json!(3));
+    server.edit(&rollout_key("a"), |rollout| rollout["status"]["observedGeneration"] = json!(3));
     let after = api.patch("a", &PatchParams::default(), &merge(patch)).await.unwrap();
-    assert_eq!(after.data["status"], json!({"step": 3}));
-    assert_eq!(after.data["spec"], json!({"paused": true}));
+    assert_eq!(after.data["status"], json!({"observedGeneration": 3}));
+    assert_eq!(after.data["spec"]["paused"], true);
     assert_eq!(after.metadata.annotations.unwrap()["mark"], "1");
     assert_eq!(after.metadata.generation, Some(2), "the spec changed once");
 }
@@ -155,7 +155,7 @@ async fn a_replacement_needs_the_current_revision() {
     server.put(rollout("a"));
     let api = rollouts(server.client_as("replica-1"));
     let mut object = api.get("a").await.unwrap();
-    object.data["spec"] = json!({"paused": true});
+    object.data["spec"]["paused"] = json!(true);
     api.replace("a", &PostParams::default(), &object).await.unwrap();
     assert_eq!(code(api.replace("a", &PostParams::default(), &object).await), 409);
     object.metadata.resource_version = None;

@@ -20,3 +20,6 @@ mod retreat;
 mod standby;
 mod stories;
 mod world;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

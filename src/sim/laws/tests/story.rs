@@ -175,7 +175,8 @@ impl Story {
         body: Value,
     ) {
         let before = self.put(key, after.clone());
-        let verb = if before.is_some() { Verb::Patch } else { Verb::Create };
+        let creates = before.is_none() || part == Some(Subresource::Eviction);
+        let verb = if creates { Verb::Create } else { Verb::Patch };
         let after = after.map(Arc::new);
         let (user, key, code) = (user.to_owned(), key.clone(), 200);
         let write = Write { at: self.at, user, verb, key, subresource: part, body, code, before, after };
