@@ -1,22 +1,23 @@
 //! The server as tests hold it.
 
+mod history;
+mod trouble;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::run::stable_hash;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::definition;
-use crate::fault::{Denial, Fault, Hooks};
-use crate::history::{Entry, GOES_ON, Write};
+use crate::fault::Hooks;
+use crate::history::Entry;
 use crate::kind::{Key, Kind};
 use crate::object::{copy_field, normalize, text};
 use crate::queue::Queue;
-use crate::request::RequestInfo;
 use crate::store::{Change, Store};
 
 /// How long a request and its answer are on the way together, until a test says otherwise; the turns of
@@ -184,132 +185,9 @@ impl ApiServer {
         self.wake();
     }
 
-    /// All writes that reached the server, oldest first.
-    pub fn writes(&self) -> Vec<Write> {
-        let state = self.state();
-        let writes = state.history.iter().filter_map(|entry| match entry {
-            Entry::Write(write) => Some(write.clone()),
-            _ => None,
-        });
-        writes.collect()
-    }
-
-    /// Everything that happened since entry number `from`, oldest first.
-    pub fn history(&self, from: usize) -> Vec<Entry> {
-        self.state().history.get(from..).unwrap_or_default().to_vec()
-    }
-
-    /// All entries of the history, one line each, with the seconds since the server started and a hash of the whole
-    /// object.
-    pub fn trace(&self) -> Vec<String> {
-        let line = |entry: &Entry| {
-            let after =
-                entry.change().and_then(|(_, _, after)| after).map(|after| after.to_string()).unwrap_or_default();
-            format!("{} #{:016x}", entry.line(self.shared.start), stable_hash(&[&after]))
-        };
-        self.state().history.iter().map(line).collect()
-    }
-
-    /// The last entries of the history up to this instant, one line each. Leases, events and members that were asked are
-    /// left out.
-    pub fn story(&self, last: usize, until: Instant) -> String {
-        let state = self.state();
-        let is_told = |entry: &&Entry| match entry {
-            _ if entry.at() > until => false,
-            Entry::Write(write) => !matches!(write.key.plural.as_str(), "leases" | "events"),
-            Entry::Change { key, .. } => key.plural != "endpointslices",
-            Entry::Scrape { .. } => false,
-            Entry::Fault { .. } | Entry::Calm { .. } => true,
-        };
-        let told = state.history.iter().rev().filter(is_told).take(last);
-        let mut lines: Vec<String> = told.map(|entry| entry.line(self.shared.start)).collect();
-        lines.reverse();
-        lines.join("\n")
-    }
-
-    /// Adds somebody who is shown every entry of the history, in order and at once. It must not call the server.
-    pub fn on_entry(&self, watcher: impl FnMut(&Entry) + Send + 'static) {
-        self.state().watchers.push(Box::new(watcher));
-    }
-
-    /// Adds to the history what the server cannot know by itself.
-    pub fn record(&self, entry: Entry) {
-        self.state().record(entry);
-    }
-
     /// Requests that this server does not understand although the real one would. They were answered with 501.
     pub fn unsupported(&self) -> Vec<String> {
         self.state().unsupported.clone()
-    }
-
-    /// How long a request and its answer are on the way together: 2 ms until this is called.
-    pub fn set_latency(&self, latency: Duration) {
-        self.state().latency = latency;
-    }
-
-    /// Lets the watches of a user see changes this much later than others do, so that its caches are stale.
-    pub fn lag(&self, user: &str, lag: Duration) {
-        self.fault(user, None, &format!("watches {lag:?} late"));
-        self.state().lag.insert(user.to_owned(), lag);
-        self.wake();
-    }
-
-    /// Adds a hook that sees every request on arrival and decides what happens to it. The first hook that wants a
-    /// fault gets it.
-    pub fn on_request(&self, hook: impl Fn(&RequestInfo) -> Fault + Send + Sync + 'static) {
-        self.hooks().on_request.push(Arc::new(hook));
-    }
-
-    /// Adds an admission policy: it sees every write that is valid, with the object before and after it; none where it
-    /// is new or gone. It must not call the server.
-    pub fn on_admission(
-        &self,
-        hook: impl Fn(&RequestInfo, Option<&Value>, Option<&Value>) -> Option<Denial> + Send + Sync + 'static,
-    ) {
-        self.hooks().on_admission.push(Arc::new(hook));
-    }
-
-    /// Takes all hooks of [`Self::on_request`] away.
-    pub fn stop_faults(&self) {
-        self.hooks().on_request.clear();
-    }
-
-    /// Adds a hook that sees every successful write right after it, before anything else happens.
-    pub fn on_write(&self, hook: impl Fn(&Write) + Send + Sync + 'static) {
-        self.hooks().on_write.push(Arc::new(hook));
-    }
-
-    /// Cuts a user off, as a crash or a broken network does: what it sends from now on, and what is on the way, is
-    /// never answered, and its watches fall silent.
-    pub fn cut(&self, user: &str) {
-        self.fault(user, None, "cut off");
-        self.state().cut.insert(user.to_owned());
-    }
-
-    /// Ends [`Self::cut`]: new requests are answered and open watches go on. Requests of the meantime stay lost.
-    pub fn revive(&self, user: &str) {
-        self.state().cut.remove(user);
-        self.wake();
-    }
-
-    /// Stops a user, as SIGSTOP or a network that stores and forwards does: what is on the way, and what it sends from
-    /// now on, waits until [`Self::release`] and is carried out then, also when nobody waits for it any more.
-    pub fn hold(&self, user: &str) {
-        self.fault(user, None, "held up");
-        self.state().held.insert(user.to_owned());
-    }
-
-    /// Ends [`Self::hold`].
-    pub fn release(&self, user: &str) {
-        if self.state().held.remove(user) {
-            self.fault(user, None, GOES_ON);
-        }
-        self.wake();
-    }
-
-    /// Whether a user is cut off now.
-    pub fn is_cut(&self, user: &str) -> bool {
-        self.state().cut.contains(user)
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -318,12 +196,6 @@ impl ApiServer {
 
     pub(crate) fn hooks(&self) -> MutexGuard<'_, Hooks> {
         self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Records that something goes wrong with a user's requests.
-    pub(crate) fn fault(&self, user: &str, key: Option<Key>, what: &str) {
-        let (user, what) = (user.to_owned(), what.to_owned());
-        self.record(Entry::Fault { at: Instant::now(), user, key, what });
     }
 
     /// Does something to the store as nobody's client, and wakes everybody who waits for a change.
@@ -360,16 +232,6 @@ impl ApiServer {
 
     pub(crate) fn wake(&self) {
         self.shared.changed.send_replace(());
-    }
-}
-
-impl State {
-    /// Adds to the history and shows it to whoever watches.
-    pub(crate) fn record(&mut self, entry: Entry) {
-        for watcher in &mut self.watchers {
-            watcher(&entry);
-        }
-        self.history.push(entry);
     }
 }
 
