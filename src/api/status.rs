@@ -77,6 +77,9 @@ pub struct Run {
     /// settlingAt is when the watch ended and the holdout followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settling_at: Option<Time>,
+    /// closingAt is when every member had followed, and the values began to be settled: nothing takes the run back after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing_at: Option<Time>,
     /// settledAt is when the optimized values became the baseline of every member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_at: Option<Time>,

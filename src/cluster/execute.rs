@@ -54,6 +54,9 @@ pub enum WriteError {
         /// What happened.
         message: String,
     },
+    /// Another replica may lead by now.
+    #[error("this replica has not renewed its Lease in time, and goes no further")]
+    NotLeading,
 }
 
 impl WriteError {

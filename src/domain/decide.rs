@@ -3,7 +3,7 @@
 use api::{OptimizationRollout, reason::Reason};
 
 use crate::{
-    mark::Cause,
+    mark::{Cause, Mark},
     needs::{self, Sampling},
     observation::Observation,
     plan::{Advance, Notice, Plan, Withdraw},
@@ -36,10 +36,11 @@ pub mod tell;
 type Policy = fn(&Pass<'_>) -> Option<Intent>;
 
 /// In order of priority. A retreat comes before everything: nothing may hold it up.
-const POLICIES: [Policy; 12] = [
+const POLICIES: [Policy; 13] = [
     retreat::policy,
     deletion::policy,
     acceptance::policy,
+    settle::closing,
     stage::rejudge,
     shrink::shrink,
     stage::paused,
@@ -86,19 +87,20 @@ pub(crate) fn conclude(pass: &Pass<'_>) -> (Intent, Plan) {
     (intent, plan)
 }
 
-/// What a replica that does not lead may take back: only on a measured breach.
+/// What a replica that does not lead may take back, and the mark that comes before it: only on a measured breach.
 #[must_use]
-pub fn decide_standby(rollout: &OptimizationRollout, seen: &Observation) -> Option<(Cause, Vec<Withdraw>)> {
+pub fn decide_standby(rollout: &OptimizationRollout, seen: &Observation) -> Option<(Mark, Vec<Withdraw>)> {
     // Asked every second by every standby; to relate everything to everything costs much more than this.
     seen.measurements.as_ref()?.breach.as_ref()?;
     let pass = Pass::new(rollout, seen);
-    if pass.phase == pass::Phase::Retreating || !pass.is_wanted() {
+    if matches!(pass.phase, pass::Phase::Retreating | pass::Phase::Closing) || !pass.is_wanted() {
         return None;
     }
     let breach = pass.measurements()?.breach.clone()?;
     let cause = Cause::new(breach.reason, &breach.message, seen.now);
-    let withdraw = retreat::withdraw_only(&pass, cause.clone());
-    Some((cause, withdraw))
+    let mark = Mark { run: pass.run.as_ref()?.id.clone(), cause };
+    let withdraw = retreat::withdraw_only(&pass, &mark);
+    Some((mark, withdraw))
 }
 
 /// What is told of a rollout that a person has to look after now: each reason once.

@@ -9,8 +9,8 @@ use std::time::Duration;
 pub const LEASE_DURATION: Duration = Duration::from_secs(5);
 /// How often the holder renews, and how often others look.
 pub const RETRY_PERIOD: Duration = Duration::from_millis(1_000);
-/// How long a holder that cannot renew still acts. Less than [`LEASE_DURATION`] by more than one deadline of a write.
-pub const RENEW_DEADLINE: Duration = Duration::from_millis(3_500);
+/// How long a holder that cannot renew still begins writes. Less than [`LEASE_DURATION`] by more than the deadline of one.
+pub const RENEW_DEADLINE: Duration = Duration::from_millis(2_900);
 
 /// The Lease as this replica last saw it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

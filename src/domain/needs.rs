@@ -110,7 +110,7 @@ pub(crate) fn of(pass: &Pass<'_>) -> Option<Sampling> {
     let rollout = pass.rollout;
     let run = pass.run.clone()?;
     let (bake, covered) = match pass.phase {
-        Phase::Idle | Phase::Settled => return None,
+        Phase::Idle | Phase::Closing | Phase::Settled => return None,
         Phase::Staging | Phase::Watching | Phase::Settling | Phase::Retreating => {
             let stage = pass.status.stage.as_ref()?;
             let bake = run.succeeded_at.as_ref().unwrap_or(&stage.started_at).0;

@@ -11,6 +11,9 @@ use crate::reconcile::{Context, Key};
 /// How long the leader has for its own mark.
 const GRACE: Duration = Duration::from_millis(300);
 
+/// After the rollout has changed while the standby decided.
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// One pass of a standby. Returns when to look again.
 pub async fn pass(context: &Context, key: &Key, rollout: &OptimizationRollout, seen: &Observation) -> Option<Duration> {
     if decide_standby(rollout, seen).is_none() {
@@ -35,10 +38,19 @@ pub async fn pass(context: &Context, key: &Key, rollout: &OptimizationRollout, s
     if newest.annotations().get(RETREAT_ANNOTATION).map(String::as_str) == run {
         return None;
     }
-    let (cause, withdraw) = decide_standby(&newest, seen)?;
+    let (mark, withdraw) = decide_standby(&newest, seen)?;
+    let cause = &mark.cause;
     tracing::warn!(rollout = %key, reason = %cause.reason, message = %cause.message, "a standby takes the run back");
+    // First the mark, on the very version that was read: a leader who goes on meanwhile is not met halfway.
+    let marked = match context.writer.mark_unchanged(&newest, &mark).await {
+        Ok(marked) => marked,
+        Err(error) => {
+            tracing::debug!(rollout = %key, %error, "a standby saw an old version, and looks again");
+            return Some(AGAIN);
+        }
+    };
     context.telemetry.retreated(&cause.reason.to_string());
-    let withdrawn = context.writer.withdraw(&newest, &withdraw).await;
+    let withdrawn = context.writer.withdraw(&marked, &withdraw).await;
     for error in &withdrawn.errors {
         tracing::warn!(rollout = %key, %error, "a withdrawal failed");
     }

@@ -16,12 +16,20 @@ use super::{CONCURRENCY, WriteError, Writer};
 
 impl Writer {
     /// Does all of it, after `rollout` was committed. Rollout, new ConfigMaps and Services one after the other; then
-    /// all other ConfigMaps together; then all pods together, so that a touch follows its ConfigMap.
+    /// all other ConfigMaps together; then all pods together, so that a touch follows its ConfigMap. Each write is
+    /// begun only while this replica leads.
     ///
     /// # Errors
-    /// The first write that failed; later ones were not tried.
-    pub async fn advance(&self, rollout: &OptimizationRollout, items: &[Advance]) -> Result<(), WriteError> {
+    /// The first write that failed, or [`WriteError::NotLeading`]; later ones were not tried.
+    pub async fn advance(
+        &self,
+        rollout: &OptimizationRollout,
+        items: &[Advance],
+        leads: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(), WriteError> {
+        let led = || if leads() { Ok(()) } else { Err(WriteError::NotLeading) };
         for item in items {
+            led()?;
             match item {
                 Advance::Confirm => self.unchanged(rollout).await?,
                 Advance::HoldFinalizer => self.finalize(rollout, true).await?,
@@ -41,12 +49,19 @@ impl Writer {
             }
         }
         let maps = items.iter().filter_map(|item| match item {
-            Advance::WriteShard(write) if write.resource_version.is_some() => Some(self.write_shard(rollout, write)),
+            Advance::WriteShard(write) if write.resource_version.is_some() => Some(async move {
+                led()?;
+                self.write_shard(rollout, write).await
+            }),
             _ => None,
         });
         let maps: Vec<_> = maps.collect();
         stream::iter(maps).buffer_unordered(CONCURRENCY).try_collect::<()>().await?;
-        let pods: Vec<_> = items.iter().map(|item| self.advance_pod(rollout, item)).collect();
+        let pods = items.iter().map(|item| async move {
+            led()?;
+            self.advance_pod(rollout, item).await
+        });
+        let pods: Vec<_> = pods.collect();
         stream::iter(pods).buffer_unordered(CONCURRENCY).try_collect().await
     }
 

@@ -167,7 +167,7 @@ async fn a_deleted_rollout_keeps_its_finalizer_while_a_service_is_narrowed_that_
         "startedAt": "2026-01-01T00:00:00Z",
     }}))
     .unwrap();
-    let outcome = writer.advance(&deleted, &[Advance::ReleaseFinalizer]).await;
+    let outcome = writer.advance(&deleted, &[Advance::ReleaseFinalizer], &|| true).await;
     assert_eq!(outcome.is_ok(), released, "{outcome:?}");
     assert_eq!(*patched.lock().unwrap(), usize::from(released));
 }

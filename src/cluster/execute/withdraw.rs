@@ -157,6 +157,19 @@ impl Writer {
         Withdrawn { marked, errors: errors.into_inner().unwrap_or_default() }
     }
 
+    /// Marks a rollout that is still as it was read.
+    ///
+    /// # Errors
+    /// A conflict when it has changed, or when the API server refuses the write or does not answer.
+    pub async fn mark_unchanged(
+        &self,
+        rollout: &OptimizationRollout,
+        mark: &Mark,
+    ) -> Result<OptimizationRollout, WriteError> {
+        let metadata = json!({"resourceVersion": rollout.resource_version(), "annotations": mark_annotations(mark)});
+        self.merge(&self.rollouts(rollout), "rollout", &rollout.name_any(), json!({"metadata": metadata})).await
+    }
+
     async fn mark_rollout(
         &self,
         rollout: &OptimizationRollout,

@@ -19,7 +19,9 @@ pub fn cause(pass: &Pass<'_>) -> Option<Cause> {
     match pass.phase {
         Phase::Idle | Phase::Settled => return None,
         Phase::Retreating => return Some(remembered(pass)),
-        Phase::Staging | Phase::Watching | Phase::Settling => {}
+        // On some ConfigMaps the run is over: who took back the others would say of all that they are off.
+        Phase::Closing if pass.is_wanted() => return None,
+        Phase::Staging | Phase::Watching | Phase::Settling | Phase::Closing => {}
     }
     if pass.is_deleted() && pass.spec.deletion_policy != DeletionPolicy::Retain {
         return Some(Cause::new(Reason::Deleted, "the rollout is being deleted before its run has settled", now));

@@ -11,6 +11,7 @@ use api::{
 use super::{
     intent::{Intent, Kind, State},
     pass::{Pass, Phase},
+    settle,
     stamp::patched::write_to,
     tell,
 };
@@ -28,6 +29,9 @@ use crate::{
 pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
     if !pass.is_deleted() {
         return None;
+    }
+    if let Some(closing) = settle::closing(pass) {
+        return Some(closing);
     }
     let mut intent = Intent::state(pass, Kind::Working, Reason::Deleted, "the rollout is being deleted");
     if let Some(neighbour) = pass.seen.neighbours.iter().find(|one| one.unfinished && !unsettle(pass).is_empty()) {

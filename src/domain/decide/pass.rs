@@ -37,6 +37,8 @@ pub enum Phase {
     Watching,
     /// The holdout follows.
     Settling,
+    /// Everybody has followed; the values are settled on one ConfigMap after the other.
+    Closing,
     /// Done.
     Settled,
     /// Going back.
@@ -225,6 +227,8 @@ fn phase(status: &OptimizationRolloutStatus, mark: Option<&Mark>, seen: &Observa
     let restored = status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
     if run.settled_at.is_some() {
         Phase::Settled
+    } else if run.closing_at.is_some() && run.aborted_at.is_none() && !is_taken_back(&run.id, seen) {
+        Phase::Closing
     } else if run.aborted_at.is_some() || mark.is_some() {
         if restored && !has_leftovers(&run.id, seen) { Phase::Idle } else { Phase::Retreating }
     } else if run.settling_at.is_some() {
@@ -234,6 +238,12 @@ fn phase(status: &OptimizationRolloutStatus, mark: Option<&Mark>, seen: &Observa
     } else {
         Phase::Staging
     }
+}
+
+/// Whether members of a run went back.
+fn is_taken_back(run: &str, seen: &Observation) -> bool {
+    let mut open = seen.shards.iter().filter(|shard| shard.record.run == run && !shard.record.members.is_empty());
+    open.any(|shard| shard.mark.as_ref().is_some_and(|mark| mark.run == run))
 }
 
 /// Whether objects still stand as a retreat leaves them while it goes on.

@@ -63,15 +63,14 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
     Some(intent)
 }
 
-/// Only what takes away, for a replica that does not lead. Which members leave first, where the rest cannot bear that
+/// Only what takes away, for a replica that does not lead and has marked the rollout. Which members leave first, where the rest cannot bear that
 /// all do, is left to the leader: two replicas that measure differently would choose differently, and together take
 /// away too many.
 #[must_use]
-pub fn withdraw_only(pass: &Pass<'_>, cause: Cause) -> Vec<Withdraw> {
-    let Some(run) = &pass.run else { return Vec::new() };
-    let mark = Mark { run: run.id.clone(), cause };
-    let back = Back::new(pass, &mark);
-    let mut items = withdraw(pass, &mark, &back);
+pub fn withdraw_only(pass: &Pass<'_>, mark: &Mark) -> Vec<Withdraw> {
+    let back = Back::new(pass, mark);
+    let mut items = withdraw(pass, mark, &back);
+    items.retain(|item| !matches!(item, Withdraw::MarkRollout(_)));
     let leaving = items.iter().filter(|item| matches!(item, Withdraw::StopServing { .. })).count();
     if leaving < back.serving().count() {
         items.retain(|item| !matches!(item, Withdraw::StopServing { .. }));

@@ -19,7 +19,14 @@ use crate::{
     settled::owners,
 };
 
-/// Everybody has acknowledged: labels back, the values become the baseline on every ConfigMap, and that is it.
+/// What has begun to be settled is settled, whatever else is wanted meanwhile.
+#[must_use]
+pub fn closing(pass: &Pass<'_>) -> Option<Intent> {
+    (pass.phase == Phase::Closing).then(|| settle(pass))
+}
+
+/// Everybody has acknowledged: labels back, the values become the baseline on every ConfigMap, and that is it. The status
+/// says first that there is no way back, so that no breach of the same moment finds the half of a run.
 #[must_use]
 pub fn settle(pass: &Pass<'_>) -> Intent {
     let labels: Vec<Advance> = pass
@@ -47,6 +54,8 @@ pub fn settle(pass: &Pass<'_>) -> Intent {
         })
         .collect();
     if !writes.is_empty() {
+        let since = pass.run.as_ref().and_then(|run| run.closing_at.clone()).unwrap_or(Time(pass.seen.now));
+        intent.run = intent.run.map(|run| Run { closing_at: Some(since), ..run });
         intent.advance = writes;
         return intent;
     }
@@ -106,3 +115,6 @@ fn traces(pass: &Pass<'_>) -> Vec<Advance> {
     };
     pass.run_shards().map(forgotten).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,6 +59,7 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
         aborted_at: None,
         succeeded_at: None,
         settling_at: None,
+        closing_at: None,
         settled_at: None,
     };
     // A status that was lost finds the stage on the objects again.

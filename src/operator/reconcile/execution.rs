@@ -45,7 +45,7 @@ impl Context {
                 }
                 base = committed;
             }
-            Err(error) => return self.failed(key, vec![error]),
+            Err(error) => return self.uncommitted(key, error),
         }
         for notice in &plan.notices {
             tracing::info!(rollout = %key, reason = %notice.reason, message = %notice.message, "transition");
@@ -54,7 +54,7 @@ impl Context {
             }
         }
         if !plan.advance.is_empty() && self.leadership.may_advance() {
-            errors.extend(self.writer.advance(&base, &plan.advance).await.err());
+            errors.extend(self.writer.advance(&base, &plan.advance, &|| self.leadership.may_advance()).await.err());
         }
         if errors.is_empty() {
             self.memory.agreed(key);
@@ -64,6 +64,16 @@ impl Context {
             return plan.requeue;
         }
         self.failed(key, errors).min(plan.requeue)
+    }
+
+    /// That a status cannot be written no status can say, and once one can it is not so any more.
+    fn uncommitted(&self, key: &Key, error: WriteError) -> Duration {
+        if !matches!(error, WriteError::Refused { .. }) {
+            return self.failed(key, vec![error]);
+        }
+        self.telemetry.write_failed("Refused");
+        tracing::warn!(rollout = %key, %error, "a status is refused");
+        AFTER_FAILURE
     }
 
     fn failed(&self, key: &Key, errors: Vec<WriteError>) -> Duration {
@@ -87,6 +97,7 @@ impl Context {
                     tracing::warn!(rollout = %key, %error, "a write is refused");
                     self.memory.refused(key, Problem::new(Reason::WriteRefused, error.to_string()));
                 }
+                WriteError::NotLeading => tracing::debug!(rollout = %key, %error, "somebody else goes on"),
                 WriteError::Unavailable { .. } => {
                     self.telemetry.write_failed("Unavailable");
                     tracing::warn!(rollout = %key, %error, "a write got no answer");

@@ -46,6 +46,7 @@ impl Law for AbortedStaysAborted {
                 let goes_on = run.aborted_at.is_none()
                     || (old.succeeded_at.is_none() && run.succeeded_at.is_some())
                     || (old.settling_at.is_none() && run.settling_at.is_some())
+                    || (old.closing_at.is_none() && run.closing_at.is_some())
                     || (old.settled_at.is_none() && run.settled_at.is_some());
                 found.stake(goes_on.then(|| format!("the aborted run {} goes on: {run:?}", run.id)));
             }

@@ -69,6 +69,7 @@ fn goes_on(before: &OptimizationRollout, after: &OptimizationRollout) -> Option<
     let facts = [
         (run.succeeded_at.is_some() && before.succeeded_at.is_none(), "the end of the last stage"),
         (run.settling_at.is_some() && before.settling_at.is_none(), "that the holdout follows"),
+        (run.closing_at.is_some() && before.closing_at.is_none(), "that the values are settled"),
         (run.settled_at.is_some() && before.settled_at.is_none(), "that the run is settled"),
     ];
     let fact = facts.into_iter().find(|(is_new, _)| *is_new).map(|(_, what)| what.to_owned());

@@ -75,6 +75,16 @@ fn retreat() -> Vec<Withdraw> {
     ]
 }
 
+fn shard_write() -> ShardWrite {
+    ShardWrite {
+        name: "files".to_owned(),
+        resource_version: Some("1".to_owned()),
+        data: Default::default(),
+        labels: Default::default(),
+        annotations: Default::default(),
+    }
+}
+
 /// All kinds but the slow one, and those that wait for it on purpose, are written at once.
 #[rstest]
 #[case::of_pods("pods", &["configmaps", "optimizationrollouts", "services"])]
@@ -118,15 +128,9 @@ async fn a_member_is_told_to_read_its_file_after_the_file_is_back() {
 #[tokio::test(start_paused = true)]
 async fn a_member_is_told_to_read_its_file_after_the_file_is_written() {
     let (writer, asked) = slow_with("configmaps", Duration::from_millis(300));
-    let write = ShardWrite {
-        name: "files".to_owned(),
-        resource_version: Some("1".to_owned()),
-        data: Default::default(),
-        labels: Default::default(),
-        annotations: Default::default(),
-    };
+    let write = shard_write();
     let items = [Advance::Touch(touch()), Advance::WriteShard(write)];
-    writer.advance(&rollout(), &items).await.unwrap();
+    writer.advance(&rollout(), &items, &|| true).await.unwrap();
     let order: Vec<String> = asked.lock().unwrap().iter().map(|(plural, _)| plural.clone()).collect();
     assert_eq!(order, ["configmaps", "pods"], "a touch before its file is lost");
 }
@@ -136,15 +140,22 @@ async fn nothing_goes_on_once_the_rollout_is_another_one() {
     let (writer, asked) = slow_with("", Duration::ZERO);
     let mut seen = rollout();
     seen.metadata.resource_version = Some("another".to_owned());
-    let write = ShardWrite {
-        name: "files".to_owned(),
-        resource_version: Some("1".to_owned()),
-        data: Default::default(),
-        labels: Default::default(),
-        annotations: Default::default(),
-    };
-    let outcome = writer.advance(&seen, &[Advance::Confirm, Advance::WriteShard(write)]).await;
+    let write = shard_write();
+    let outcome = writer.advance(&seen, &[Advance::Confirm, Advance::WriteShard(write)], &|| true).await;
     let written: Vec<String> = asked.lock().unwrap().iter().map(|(plural, _)| plural.clone()).collect();
     assert_eq!(written, ["optimizationrollouts"], "L14 one advances: on a rollout that has changed since");
     assert!(matches!(outcome, Err(WriteError::Conflict(_))), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_write_is_begun_any_more_when_another_replica_may_lead() {
+    let (writer, asked) = slow_with("configmaps", Duration::from_millis(300));
+    let items = [Advance::Confirm, Advance::WriteShard(shard_write()), Advance::Touch(touch())];
+    let began = tokio::time::Instant::now();
+    let outcome = writer.advance(&rollout(), &items, &|| began.elapsed() < Duration::from_millis(200)).await;
+    let order: Vec<String> = asked.lock().unwrap().iter().map(|(plural, _)| plural.clone()).collect();
+    assert_eq!(order, ["optimizationrollouts", "configmaps"], "L14 one advances: by a Lease that has run out");
+    assert!(matches!(outcome, Err(WriteError::NotLeading)), "{outcome:?}");
+    assert!(matches!(writer.advance(&rollout(), &items, &|| false).await, Err(WriteError::NotLeading)));
+    assert_eq!(asked.lock().unwrap().len(), 2);
 }

@@ -1,13 +1,19 @@
 //! Runs without a breach, from the first stage to the next rollout on the same fleet.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use serde_json::json;
-use sim::Key;
+use serde_json::{Value, json};
+use sim::{Fault, Key};
 use tokio::time::Instant;
 
-use crate::world::{CONFIG_MAP, NAMESPACE, World, rollout};
+use crate::world::{CONFIG_MAP, NAMESPACE, World, patched_rollout, rollout};
 
 #[tokio::test(start_paused = true)]
 async fn a_harmless_optimization_reaches_everybody_and_is_settled() {
@@ -31,6 +37,35 @@ async fn a_harmless_optimization_reaches_everybody_and_is_settled() {
     world.check();
     world.check_quiet().await;
     assert_eq!(world.rollout("pooling").unwrap().metadata.finalizers.unwrap_or_default(), Vec::<String>::new());
+}
+
+/// Plays a run whose leader dies right after it has settled the values on the first ConfigMap.
+#[rstest::rstest]
+#[case::rendered(World::new(), rollout("pooling"), 10)]
+#[case::members_own_maps(World::patched(4), patched_rollout("pooling"), 4)]
+#[tokio::test(start_paused = true)]
+async fn harm_that_begins_while_values_are_settled_finds_no_half_of_a_run(
+    #[case] world: World,
+    #[case] rollout: Value,
+    #[case] members: usize,
+) {
+    let leader = world.start("replica-1");
+    let died = Arc::new(AtomicBool::new(false));
+    let dies = died.clone();
+    world.server.on_request(move |request| {
+        let settles = !request.body["metadata"]["annotations"]["optimization.qudag.io/settled"].is_null();
+        if settles && !dies.swap(true, Ordering::SeqCst) { Fault::CrashAfter } else { Fault::None }
+    });
+    world.apply(&rollout);
+    world.until("the leader is dead", |_| died.load(Ordering::SeqCst)).await;
+    world.kill(leader);
+    world.members.harm();
+    let _next = world.start("replica-2");
+    world.until_reason("pooling", "Settled").await;
+    world.check_quiet().await;
+    assert_eq!(world.optimized(), members);
+    assert_eq!(world.marks(), Vec::new());
+    world.check();
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sim::{Fault, RequestInfo};
+use sim::{Fault, RequestInfo, Subresource};
 use tokio::time::{Instant, sleep};
 
 use crate::{retreat::restored, world::World};
@@ -39,5 +39,25 @@ async fn after_a_minute_without_api_server_a_retreat_is_seen_to_its_end_within_s
     let back = Instant::now();
     restored(&world, "pooling").await;
     assert!(back.elapsed() < Duration::from_secs(12), "restored {:?} after the API server was back", back.elapsed());
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_was_refused_for_a_moment_does_not_say_so_when_it_can_be_written_again() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.bakes().await;
+    let refuse = |request: &RequestInfo| {
+        let status = request.verb.writes() && request.subresource == Some(Subresource::Status);
+        // An API server that has just started knows no rights yet.
+        if status { Fault::Forbid } else { Fault::None }
+    };
+    world.server.on_request(refuse);
+    world.members.harm();
+    sleep(Duration::from_secs(3)).await;
+    world.server.stop_faults();
+    restored(&world, "pooling").await;
+    let told = world.server.objects("events").into_iter().filter(|event| event["reason"] == "WriteRefused").count();
+    assert_eq!((told, world.reason("pooling").as_str()), (0, "Catastrophe"));
     world.check();
 }

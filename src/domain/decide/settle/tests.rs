@@ -1,0 +1,120 @@
+use api::{
+    reason::Reason,
+    rollout::{Abort, DeletionPolicy},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use rstest::rstest;
+
+use crate::{
+    acknowledgement::{Touch, fingerprint},
+    decide::{
+        decide, decide_standby,
+        fixture::{Fixture, OPTIMIZED},
+        needs_and_plan,
+    },
+    mark::{Cause, Mark},
+    observation::{Breach, Measurements},
+    plan::Advance,
+};
+
+/// Everybody has followed, and bears no label of the run any more.
+fn followed() -> Fixture {
+    let mut fixture = Fixture::new("oooo", 100);
+    let now = Time(fixture.seen.now);
+    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    (run.succeeded_at, run.settling_at) = (Some(now.clone()), Some(now));
+    fixture.seen.shards[0].record.stage = 1;
+    for member in &mut fixture.seen.members {
+        member.pod.cohort = Some("baseline".to_owned());
+        member.pod.touched = Some(Touch { at: fixture.seen.now, count: 1, file: fingerprint(Some(OPTIMIZED)) });
+    }
+    fixture.seen.now += jiff::SignedDuration::from_mins(10);
+    fixture
+}
+
+fn id(fixture: &Fixture) -> String {
+    fixture.rollout.status.as_ref().unwrap().run.as_ref().unwrap().id.clone()
+}
+
+fn breach(fixture: &mut Fixture) {
+    let run = fixture.rollout.status.as_ref().unwrap().run.clone().unwrap();
+    let breach = Breach {
+        reason: Reason::LimitBreached,
+        indicator: "errors".to_owned(),
+        message: "errors: 5%".to_owned(),
+        worst: Vec::new(),
+    };
+    fixture.seen.measurements = Some(Measurements {
+        run: run.id,
+        bake: run.succeeded_at.unwrap().0,
+        breach: Some(breach),
+        ..Measurements::default()
+    });
+}
+
+fn abort(fixture: &mut Fixture) {
+    fixture.rollout.spec.abort = Some(Abort { reason: "ticket 42".to_owned() });
+}
+
+fn delete(fixture: &mut Fixture) {
+    fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
+    fixture.rollout.spec.deletion_policy = DeletionPolicy::RestoreUnfinished;
+}
+
+fn mark(fixture: &mut Fixture) {
+    let run = id(fixture);
+    fixture.rollout.metadata.annotations = Some([(api::names::RETREAT_ANNOTATION.to_owned(), run)].into());
+}
+
+#[test]
+fn that_there_is_no_way_back_is_said_before_the_first_value_is_settled() {
+    let mut fixture = followed();
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert!(matches!(plan.advance.as_slice(), [Advance::WriteShard(_)]), "{:?}", plan.advance);
+    let since = plan.status.run.as_ref().unwrap().closing_at.clone();
+    assert_eq!(since, Some(Time(fixture.seen.now)), "the status is committed before what goes on is written");
+    fixture.rollout.status = Some(plan.status);
+    fixture.seen.now += jiff::SignedDuration::from_secs(1);
+    let again = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(again.status.run.unwrap().closing_at, since, "a pass that was cut off is repeated as it was");
+}
+
+#[rstest]
+#[case::a_breach(breach)]
+#[case::an_abort(abort)]
+#[case::a_deletion(delete)]
+#[case::a_mark_that_came_too_late(mark)]
+fn nothing_takes_back_what_has_begun_to_be_settled(#[case] happens: fn(&mut Fixture)) {
+    let mut before = followed();
+    happens(&mut before);
+    let taken_back = decide(&before.rollout, &before.seen).status.run.unwrap().aborted_at;
+    assert!(taken_back.is_some(), "it would have, a moment ago");
+
+    let mut fixture = followed();
+    assert!(fixture.pass().is_some());
+    happens(&mut fixture);
+    let (sampling, plan) = needs_and_plan(&fixture.rollout, &fixture.seen);
+    assert!(sampling.is_none(), "nobody is asked any more");
+    assert!(plan.withdraw.is_empty() && decide_standby(&fixture.rollout, &fixture.seen).is_none());
+    let run = plan.status.run.unwrap();
+    assert!(run.aborted_at.is_none() && run.settled_at.is_some(), "{run:?}");
+}
+
+#[test]
+fn members_that_went_back_before_the_values_were_settled_stay_back() {
+    let mut fixture = followed();
+    fixture.rollout.status = Some(decide(&fixture.rollout, &fixture.seen).status);
+    let cause = Cause::new(Reason::LimitBreached, "errors: 5%", fixture.seen.now);
+    fixture.seen.shards[0].mark = Some(Mark { run: id(&fixture), cause });
+    let run = decide(&fixture.rollout, &fixture.seen).status.run.unwrap();
+    assert!(run.aborted_at.is_some() && run.settled_at.is_none(), "{run:?}");
+}
+
+#[test]
+fn another_plan_takes_back_what_has_not_been_settled_yet() {
+    let mut fixture = followed();
+    fixture.rollout.status = Some(decide(&fixture.rollout, &fixture.seen).status);
+    fixture.rollout.spec.attempt = 2;
+    let status = decide(&fixture.rollout, &fixture.seen).status;
+    assert_eq!(status.retreat.unwrap().reason, Reason::PlanChanged);
+}
