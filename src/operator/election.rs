@@ -34,21 +34,35 @@ pub struct Leadership {
     start: Instant,
     /// Milliseconds from the start to the last renewal, plus one; zero while another replica leads.
     renewed: Arc<AtomicU64>,
+    /// How often this replica has taken the Lease.
+    terms: Arc<AtomicU64>,
 }
 
 impl Leadership {
     /// Nobody leads yet.
     #[must_use]
     pub fn new(start: Instant) -> Self {
-        Self { start, renewed: Arc::default() }
+        Self { start, renewed: Arc::default(), terms: Arc::default() }
     }
 
     /// Whether the lease was renewed recently enough that nobody else can hold it.
     #[must_use]
     pub fn may_advance(&self) -> bool {
+        self.term().is_some()
+    }
+
+    /// Which time it is that this replica leads, while it may advance. Between two of them somebody else may have led.
+    #[must_use]
+    pub fn term(&self) -> Option<u64> {
+        let term = self.terms.load(Ordering::SeqCst);
         let renewed = self.renewed.load(Ordering::SeqCst);
         let renewed = renewed.checked_sub(1).map(|milliseconds| self.start + Duration::from_millis(milliseconds));
-        renewed.is_some_and(|renewed| election::may_advance(renewed.elapsed()))
+        renewed.is_some_and(|renewed| election::may_advance(renewed.elapsed())).then_some(term)
+    }
+
+    fn take(&self, asked: Instant) {
+        self.terms.fetch_add(1, Ordering::SeqCst);
+        self.renew(asked);
     }
 
     fn renew(&self, asked: Instant) {
@@ -93,15 +107,19 @@ impl Election {
         loop {
             let asked = Instant::now();
             match tokio::time::timeout(DEADLINE, self.round(&leases, &mut watched)).await {
-                Ok(Ok(true)) => {
-                    self.leadership.renew(asked);
+                Ok(Ok(held @ (Next::Acquire | Next::Renew))) => {
+                    if held == Next::Acquire {
+                        self.leadership.take(asked);
+                    } else {
+                        self.leadership.renew(asked);
+                    }
                     if !leads {
                         tracing::info!(replica = %self.replica, "leads now");
                         elected();
                     }
                     leads = true;
                 }
-                Ok(Ok(false)) => {
+                Ok(Ok(Next::Wait)) => {
                     if leads {
                         tracing::warn!(replica = %self.replica, "another replica leads now");
                     }
@@ -126,8 +144,8 @@ impl Election {
         }
     }
 
-    /// One look at the Lease and what follows from it; whether this replica holds it now.
-    async fn round(&self, leases: &Api<Lease>, watched: &mut Watched) -> kube::Result<bool> {
+    /// One look at the Lease, and what has been done about it.
+    async fn round(&self, leases: &Api<Lease>, watched: &mut Watched) -> kube::Result<Next> {
         let newest = leases.get_opt(LEASE).await?;
         let version = |lease: &Option<Lease>| lease.as_ref().and_then(ResourceExt::resource_version);
         if version(&newest) != version(&watched.lease) || watched.changed.is_none() {
@@ -139,8 +157,9 @@ impl Election {
             holder: holder.filter(|holder| !holder.is_empty()),
             unchanged_for: watched.changed.map_or(Duration::ZERO, |changed| changed.elapsed()),
         };
-        let written = match (election::next(&self.replica, &seen), &watched.lease) {
-            (Next::Wait, _) => return Ok(false),
+        let next = election::next(&self.replica, &seen);
+        let written = match (next, &watched.lease) {
+            (Next::Wait, _) => return Ok(Next::Wait),
             (Next::Acquire | Next::Renew, Some(lease)) => self.write(leases, lease, &self.replica).await,
             (Next::Acquire | Next::Renew, None) => leases.create(&PostParams::default(), &self.first()).await,
         };
@@ -148,10 +167,10 @@ impl Election {
             Ok(lease) => {
                 watched.lease = Some(lease);
                 watched.changed = Some(Instant::now());
-                Ok(true)
+                Ok(next)
             }
             // Somebody else was quicker.
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(Next::Wait),
             Err(error) => Err(error),
         }
     }

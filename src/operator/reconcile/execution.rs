@@ -34,6 +34,8 @@ impl Context {
 
     /// Executes a plan in its order; says when to look again.
     pub(super) async fn execute(&self, key: &Key, rollout: &OptimizationRollout, plan: &Plan) -> Duration {
+        let term = self.leadership.term();
+        let leads = || term.is_some() && self.leadership.term() == term;
         let (mut base, mut errors) = match self.withdraw(key, rollout, plan).await {
             Ok(withdrawn) => withdrawn,
             Err(wait) => return wait,
@@ -53,8 +55,8 @@ impl Context {
                 tracing::warn!(rollout = %key, %error, "an event was not published");
             }
         }
-        if !plan.advance.is_empty() && self.leadership.may_advance() {
-            errors.extend(self.writer.advance(&base, &plan.advance, &|| self.leadership.may_advance()).await.err());
+        if !plan.advance.is_empty() && leads() {
+            errors.extend(self.writer.advance(&base, &plan.advance, &leads).await.err());
         }
         if errors.is_empty() {
             self.memory.agreed(key);
