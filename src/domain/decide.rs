@@ -79,8 +79,15 @@ pub(crate) fn conclude(pass: &Pass<'_>) -> (Intent, Plan) {
         Some((reason, message)) => vec![notice(*reason, message)],
         None => stall(pass, &intent).into_iter().collect(),
     };
+    let strays = if intent.run == pass.run { stamp::strays(pass) } else { Vec::new() };
     let mut advance = intent.advance.clone();
-    if deletion::is_held(pass) && !deletion::holds(pass, &intent) && !advance.contains(&Advance::ReleaseFinalizer) {
+    if !strays.is_empty() {
+        advance = strays;
+        intent.requeue = intent::ACTIVE;
+    } else if deletion::is_held(pass)
+        && !deletion::holds(pass, &intent)
+        && !advance.contains(&Advance::ReleaseFinalizer)
+    {
         advance.push(Advance::ReleaseFinalizer);
     }
     let plan = Plan { withdraw: intent.withdraw.clone(), status, advance, notices, requeue: intent.requeue };

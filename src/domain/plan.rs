@@ -101,6 +101,8 @@ pub struct TouchPod {
 pub enum Advance {
     /// Goes on only if the rollout is still the one that was decided on: a cache may lag behind our own commit.
     Confirm,
+    /// Goes on only if no other rollout has a run on these members, as the API server itself says.
+    ConfirmAlone,
     /// Puts our finalizer on the rollout, before there is anything to restore.
     HoldFinalizer,
     /// Takes our finalizer away: nothing is left to restore.

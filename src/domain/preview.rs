@@ -190,6 +190,11 @@ fn advancement(advance: &Advance) -> Step {
         Advance::Confirm => {
             step("Confirm", "OptimizationRollout".to_owned(), "read again: nothing goes on if it changed")
         }
+        Advance::ConfirmAlone => step(
+            "ConfirmAlone",
+            "OptimizationRollout".to_owned(),
+            "all are read: nothing goes on if another one has a run",
+        ),
         Advance::HoldFinalizer => step("HoldFinalizer", "OptimizationRollout".to_owned(), "our finalizer is set"),
         Advance::ReleaseFinalizer => {
             step("ReleaseFinalizer", "OptimizationRollout".to_owned(), "our finalizer is removed")

@@ -13,6 +13,7 @@ use kube::{ResourceExt, core::ObjectMeta};
 use serde_json::{Value, json};
 
 use super::{CONCURRENCY, WriteError, Writer};
+use crate::observe::neighbour;
 
 impl Writer {
     /// Does all of it, after `rollout` was committed. Rollout, new ConfigMaps and Services one after the other; then
@@ -32,6 +33,7 @@ impl Writer {
             led()?;
             match item {
                 Advance::Confirm => self.unchanged(rollout).await?,
+                Advance::ConfirmAlone => self.alone(rollout).await?,
                 Advance::HoldFinalizer => self.finalize(rollout, true).await?,
                 Advance::ReleaseFinalizer => {
                     self.all_widened(rollout).await?;
@@ -74,6 +76,7 @@ impl Writer {
             Advance::Touch(touch) => self.touch(rollout, touch).await,
             Advance::Evict(pod) => self.evict(rollout, pod).await,
             Advance::Confirm
+            | Advance::ConfirmAlone
             | Advance::HoldFinalizer
             | Advance::ReleaseFinalizer
             | Advance::WriteShard(_)
@@ -118,6 +121,16 @@ impl Writer {
         let what = format!("rollout {name}");
         let newest = self.bounded::<OptimizationRollout, _>(&what, self.rollouts(rollout).get(&name)).await?;
         if newest.resource_version() == rollout.resource_version() { Ok(()) } else { Err(WriteError::Conflict(what)) }
+    }
+
+    /// Refuses while another rollout has a run on these members.
+    async fn alone(&self, rollout: &OptimizationRollout) -> Result<(), WriteError> {
+        let newest = neighbour::newest(&self.client, rollout);
+        let newest = self.bounded::<OptimizationRollout, _>("rollouts", newest).await?;
+        match newest.into_iter().find(|neighbour| neighbour.unfinished) {
+            Some(other) => Err(WriteError::Conflict(format!("rollout {}", other.name))),
+            None => Ok(()),
+        }
     }
 
     /// Refuses while a Service of a rollout that is being deleted leads to the baseline alone: its watch may be later than

@@ -172,6 +172,47 @@ async fn a_deleted_rollout_keeps_its_finalizer_while_a_service_is_narrowed_that_
     assert_eq!(*patched.lock().unwrap(), usize::from(released));
 }
 
+#[rstest]
+#[case::its_run_is_settled(json!({"settledAt": "2026-01-01T00:00:00Z"}), true)]
+#[case::its_run_goes_on(json!({}), false)]
+#[tokio::test]
+async fn labels_of_a_run_that_is_over_stay_where_another_rollout_has_a_run_that_no_watch_shows_yet(
+    #[case] facts: Value,
+    #[case] written: bool,
+) {
+    let mut other = json!(rollout());
+    other["metadata"]["name"] = json!("other");
+    let run = json!({
+        "id": "run", "plan": "plan", "attempt": 1, "seed": "s", "eligible": 6, "holdout": 1,
+        "startedAt": "2026-01-01T00:00:00Z",
+    });
+    other["status"] = json!({"run": run});
+    other["status"]["run"].as_object_mut().unwrap().extend(facts.as_object().unwrap().clone());
+    let patched: std::sync::Arc<std::sync::Mutex<usize>> = std::sync::Arc::default();
+    let log = patched.clone();
+    let list = json!({
+        "apiVersion": "optimization.qudag.io/v1alpha1", "kind": "OptimizationRolloutList", "metadata": {},
+        "items": [rollout(), other],
+    });
+    let answer = move |request: http::Request<Body>| {
+        let is_read = request.method() == http::Method::GET;
+        *log.lock().unwrap() += usize::from(!is_read);
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod-1"}});
+        let body = if is_read { list.to_string() } else { pod.to_string() };
+        async move { Ok::<_, Infallible>(http::Response::new(Body::from(body.into_bytes()))) }
+    };
+    let writer = Writer::new(Client::new(tower::service_fn(answer), "qudag"));
+    let label = Advance::LabelPod {
+        pod: PodTarget { name: "pod-1".to_owned(), uid: "uid".to_owned() },
+        resource_version: "1".to_owned(),
+        cohort: "baseline",
+        serving: Some(true),
+    };
+    let outcome = writer.advance(&rollout(), &[Advance::ConfirmAlone, label], &|| true).await;
+    assert_eq!(outcome.is_ok(), written, "{outcome:?}");
+    assert_eq!(*patched.lock().unwrap(), usize::from(written));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_process_that_was_stopped_for_longer_than_a_lease_does_not_go_on_taking_pods_out_of_traffic() {
     let written: std::sync::Arc<std::sync::Mutex<Vec<String>>> = std::sync::Arc::default();

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use api::{fleet::Delivery, names};
 
-use super::{pass::Pass, roster::Standing};
+use super::{
+    pass::{Pass, Phase},
+    roster::Standing,
+};
 use crate::{
     observation::Pod,
     plan::{Advance, PodTarget},
@@ -73,6 +76,25 @@ pub fn label_returned(pod: &Pod) -> Advance {
     }
 }
 
+/// Labels of a run that is over: a pod that was labelled while its watch was late is seen after the end. Nobody else's run
+/// may be what labelled it.
+#[must_use]
+pub fn strays(pass: &Pass<'_>) -> Vec<Advance> {
+    let is_over = pass.run.is_some() && matches!(pass.phase, Phase::Idle | Phase::Settled);
+    let is_free = pass.seen.problems.is_empty() && pass.seen.neighbours.iter().all(|neighbour| !neighbour.unfinished);
+    if !is_over || !is_free {
+        return Vec::new();
+    }
+    // Who took a pod out of traffic since then knows why.
+    let strays = pass.seen.members.iter().map(|member| &member.pod).filter(|pod| {
+        pod.cohort.as_deref() == Some(names::cohort::OPTIMIZED)
+            && matches!(pod.serving.as_deref(), None | Some("true"))
+            && pod.mark.is_none()
+    });
+    let labels: Vec<Advance> = strays.map(label_returned).collect();
+    if labels.is_empty() { labels } else { std::iter::once(Advance::ConfirmAlone).chain(labels).collect() }
+}
+
 /// Labels of pods that were replaced during the run and came back with that of their template, and of those that went
 /// back by an edit of the stage and have acknowledged it.
 #[must_use]
@@ -102,3 +124,6 @@ pub fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
         more => format!("{} and {} more", shown.join(", "), more - 3),
     }
 }
+
+#[cfg(test)]
+mod tests;

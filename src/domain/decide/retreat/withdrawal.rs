@@ -65,12 +65,14 @@ fn traffic_away(
     serving.sort_by_cached_key(|standing| (!evicted.contains(standing.member.pod.uid.as_str()), rank(standing)));
     let ready = |standing: &&Standing<'_>| standing.member.pod.ready;
     let fleet = pass.roster.standings.iter().filter(ready).count();
+    let away: BTreeSet<&str> = back.away.iter().map(|standing| standing.member.name.as_str()).collect();
     let ready_serving = pass.roster.standings.iter().filter(|standing| ready(standing) && serves(standing));
-    let (baseline, others): (Vec<_>, Vec<_>) =
-        ready_serving.partition(|standing| standing.member.pod.cohort.as_deref() == Some(cohort::BASELINE));
+    // While values are settled also members that run them bear the label of the baseline.
+    let (baseline, others): (Vec<_>, Vec<_>) = ready_serving.partition(|standing| {
+        standing.member.pod.cohort.as_deref() == Some(cohort::BASELINE) && !away.contains(standing.member.name.as_str())
+    });
     let ready_baseline = baseline.len();
     // Who is back and not yet let in again is as little there for the load.
-    let away: BTreeSet<&str> = back.away.iter().map(|standing| standing.member.name.as_str()).collect();
     let not_let_in = pass
         .roster
         .standings
@@ -81,7 +83,8 @@ fn traffic_away(
     let allowed = if ready_baseline == 0 { 0 } else { allowed };
     let leaving = allowed.min(serving.len());
     let mut items = Vec::new();
-    // A Service that is narrowed loses every other pod, also one that is back and not yet relabelled.
+    // A Service that is narrowed loses who leaves and every pod with another label, also one that is back and not yet
+    // relabelled.
     if others.len() <= allowed && traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
         let services = pass.seen.services.iter().filter(|service| !narrowed(service) || !marked(service.mark.as_ref()));
         items.extend(

@@ -230,3 +230,17 @@ async fn a_value_that_hurts_goes_back_to_the_settled_one() {
         assert!(file.as_str().unwrap().contains("network.pool.max = 100"), "{key}: {file}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_label_that_is_seen_after_the_end_of_its_run_is_taken_back() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.bakes().await;
+    world.members.harm();
+    restored(&world, "pooling").await;
+    sleep(Duration::from_secs(5)).await;
+    let pod = sim::Key::of::<k8s_openapi::api::core::v1::Pod>(NAMESPACE, "qudag-node-3");
+    world.server.edit(&pod, |pod| pod["metadata"]["labels"]["optimization.qudag.io/cohort"] = json!("optimized"));
+    world.until("the label is back", |world| world.displaced().is_empty()).await;
+    world.check();
+}

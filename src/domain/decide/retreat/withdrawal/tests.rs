@@ -20,8 +20,10 @@ fn retreat(cohorts: &str, serving: &str, increase: u32) -> Fixture {
             _ => "true",
         };
         member.pod.serving = Some(serving.to_owned());
-        if state == ',' {
-            member.pod.cohort = None;
+        match state {
+            ',' => member.pod.cohort = None,
+            'B' => member.pod.cohort = Some("baseline".to_owned()),
+            _ => {}
         }
         member.pod.ready = state != '!';
     }
@@ -57,7 +59,9 @@ fn away(fixture: &Fixture) -> (bool, Vec<String>) {
 #[case::one_that_is_not_ready_bears_nothing("ooobbb", "+++++!", 100, false, 2)]
 #[case::somebody_took_one_out_in_another_way("oobbbb", "+++++?", 40, false, 0)]
 #[case::a_narrowed_service_would_lose_one_more("oobbbb", "+++++,", 50, false, 2)]
+#[case::it_would_lose_that_one_and_who_leaves("oobb", "B+,+", 100, false, 2)]
 #[case::nobody_else_is_there("oooo", "++++", 100, false, 0)]
+#[case::nor_is_who_bears_the_label_of_the_baseline("oooo", "B+++", 100, false, 0)]
 fn as_many_leave_traffic_as_the_rest_can_bear(
     #[case] cohorts: &str,
     #[case] serving: &str,

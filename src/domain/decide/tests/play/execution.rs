@@ -48,7 +48,7 @@ impl Play {
         self.rollout.status = Some(plan.status);
         for advance in plan.advance {
             match advance {
-                Advance::Confirm => {}
+                Advance::Confirm | Advance::ConfirmAlone => {}
                 Advance::HoldFinalizer => self.rollout.metadata.finalizers = Some(vec![names::FINALIZER.to_owned()]),
                 Advance::ReleaseFinalizer => self.rollout.metadata.finalizers = None,
                 Advance::LabelPod { pod, cohort, serving, .. } => {

@@ -65,6 +65,7 @@ fn withdraw_line(withdraw: &Withdraw) -> String {
 fn advance_line(advance: &Advance) -> String {
     match advance {
         Advance::Confirm => "confirm".to_owned(),
+        Advance::ConfirmAlone => "confirm alone".to_owned(),
         Advance::HoldFinalizer => "hold".to_owned(),
         Advance::ReleaseFinalizer => "release".to_owned(),
         Advance::LabelPod { pod, cohort, serving, .. } => format!("label {} {cohort} {serving:?}", pod.name),
