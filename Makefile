@@ -3,8 +3,9 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 
 SEEDS ?= 1000
+INPUTS ?= 1000000
 
-.PHONY: help test sim conformance museum mutants chaos demo try bench cluster cluster-down shell crds
+.PHONY: help test sim conformance museum mutants chaos model fuzz demo try bench cluster cluster-down shell crds
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,6 +27,12 @@ mutants: ## Generic mutants of the domain against its tests, by cargo-mutants; S
 
 chaos: ## Kill and stop real processes in RUNS=170 retreats, on a real API server; SEED=..., LANES=3
 	@e2e/chaos
+
+model: ## Every state that the decisions of several replicas can lead to, within bounds; MODEL=... for some of them
+	@cargo run --quiet --locked --profile sim --package domain --example model -- $(MODEL)
+
+fuzz: ## INPUTS=1000000 inputs for everything that reads what others wrote; TARGET=... SEED=... repeats one of them
+	@INPUTS=$(INPUTS) cargo run --quiet --locked --profile sim --package cluster --example fuzz
 
 demo: ## A good and a bad rollout on a real cluster with live traffic
 	@e2e/demo
