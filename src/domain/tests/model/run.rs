@@ -28,8 +28,8 @@ const CONFIGURATIONS: [&str; 7] = [
     "members=4 stages=2 holdout=25 replicas=1 lapses=0 faults=1 traffic=1",
     "members=3 stages=2 replicas=1 lapses=0 faults=1 shrink=1",
     "stages=2 replicas=1 lapses=0 lag=1 faults=1 retry=1",
-    "lag=1 abort=1",
-    "lag=1 faults=1 silence=1",
+    "stages=2 replicas=1 lapses=0 lag=1 faults=1 silence=1",
+    "faults=1 harm=0",
 ];
 
 fn main() -> ExitCode {
