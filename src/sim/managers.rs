@@ -43,9 +43,7 @@ struct Entry {
 
 impl Entry {
     fn belongs_to(&self, writer: &Manager<'_>) -> bool {
-        self.manager == writer.name
-            && self.operation == operation(writer)
-            && self.subresource == subresource(writer.subresource)
+        is_of(writer, [&self.manager, self.operation, &self.subresource])
     }
 }
 
@@ -73,11 +71,9 @@ fn read(object: &Value) -> Vec<Entry> {
     listed(object).iter().map(entry).collect()
 }
 
-/// Whether an entry of `managedFields` is that of a writer.
-fn is_of(entry: &Value, writer: &Manager<'_>) -> bool {
-    text(entry, "/manager") == writer.name
-        && text(entry, "/operation") == operation(writer)
-        && text(entry, "/subresource") == subresource(writer.subresource)
+/// Whether an entry with this manager, operation and subresource is that of a writer.
+fn is_of(writer: &Manager<'_>, entry: [&str; 3]) -> bool {
+    entry == [writer.name, operation(writer), subresource(writer.subresource)]
 }
 
 /// Writes the managers of an object down, those who apply first and then by time.
@@ -142,7 +138,9 @@ fn manages_alone(object: &Value, writer: &Manager<'_>, changed: &Fields) -> bool
     let has = |entry: &Value, path: &Path| entry.get("fieldsV1").is_some_and(|fields| holds(fields, path));
     changed.0.iter().all(|path| {
         let mut managers = listed(object).iter().filter(|entry| has(entry, path));
-        managers.next().is_some_and(|entry| is_of(entry, writer)) && managers.next().is_none()
+        managers.next().is_some_and(|entry| {
+            is_of(writer, ["/manager", "/operation", "/subresource"].map(|field| text(entry, field)))
+        }) && managers.next().is_none()
     })
 }
 

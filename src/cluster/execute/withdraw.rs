@@ -18,7 +18,7 @@ use futures::{
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{CONCURRENCY, DEADLINE, WriteError, Writer};
@@ -167,7 +167,7 @@ impl Writer {
         mark: &Mark,
     ) -> Result<OptimizationRollout, WriteError> {
         let metadata = json!({"resourceVersion": rollout.resource_version(), "annotations": mark_annotations(mark)});
-        self.merge(&self.rollouts(rollout), "rollout", &rollout.name_any(), json!({"metadata": metadata})).await
+        self.merge_metadata(rollout, metadata).await
     }
 
     async fn mark_rollout(
@@ -175,8 +175,15 @@ impl Writer {
         rollout: &OptimizationRollout,
         mark: &Mark,
     ) -> Result<OptimizationRollout, WriteError> {
-        let patch = json!({"metadata": {"annotations": mark_annotations(mark)}});
-        self.merge(&self.rollouts(rollout), "rollout", &rollout.name_any(), patch).await
+        self.merge_metadata(rollout, json!({"annotations": mark_annotations(mark)})).await
+    }
+
+    async fn merge_metadata(
+        &self,
+        rollout: &OptimizationRollout,
+        metadata: Value,
+    ) -> Result<OptimizationRollout, WriteError> {
+        self.merge(&self.rollouts(rollout), "rollout", &rollout.name_any(), json!({"metadata": metadata})).await
     }
 
     async fn reroute(

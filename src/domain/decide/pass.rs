@@ -240,18 +240,25 @@ fn phase(status: &OptimizationRolloutStatus, mark: Option<&Mark>, seen: &Observa
     }
 }
 
+/// ConfigMaps on which a run is not over.
+fn open<'a>(run: &'a str, seen: &'a Observation) -> impl Iterator<Item = &'a Shard> {
+    seen.shards.iter().filter(move |shard| shard.record.run == run && !shard.record.members.is_empty())
+}
+
+fn is_marked(run: &str, mark: Option<&Mark>) -> bool {
+    mark.is_some_and(|mark| mark.run == run)
+}
+
 /// Whether members of a run went back.
 fn is_taken_back(run: &str, seen: &Observation) -> bool {
-    let mut open = seen.shards.iter().filter(|shard| shard.record.run == run && !shard.record.members.is_empty());
-    open.any(|shard| shard.mark.as_ref().is_some_and(|mark| mark.run == run))
+    open(run, seen).any(|shard| is_marked(run, shard.mark.as_ref()))
 }
 
 /// Whether objects still stand as a retreat leaves them while it goes on.
 fn has_leftovers(run: &str, seen: &Observation) -> bool {
-    let marked = |mark: &Option<Mark>| mark.as_ref().is_some_and(|mark| mark.run == run);
-    seen.shards.iter().any(|shard| shard.record.run == run && !shard.record.members.is_empty())
-        || seen.services.iter().any(|service| marked(&service.mark))
-        || seen.members.iter().any(|member| marked(&member.pod.mark))
+    open(run, seen).next().is_some()
+        || seen.services.iter().any(|service| is_marked(run, service.mark.as_ref()))
+        || seen.members.iter().any(|member| is_marked(run, member.pod.mark.as_ref()))
 }
 
 fn mark_of(run: &str, rollout: &OptimizationRollout, seen: &Observation) -> Option<Mark> {
