@@ -5,6 +5,7 @@
 
 pub mod acknowledgement;
 pub mod analysis;
+pub mod claim;
 pub mod cohort;
 pub mod decide;
 pub mod delivery;

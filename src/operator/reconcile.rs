@@ -11,6 +11,7 @@ use cluster::{
     observe::{Namespace, World},
 };
 use domain::{
+    claim::{Claim, claim},
     decide::needs_and_plan,
     needs::needs,
     observation::{Observation, Problem},
@@ -134,12 +135,11 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
     let requeue = if context.leadership.may_advance() {
         let (sampling, plan) = needs_and_plan(rollout, &seen);
         follow(sampling);
-        if confirmation::starts_run(rollout, &plan) {
-            context.start(&key, rollout, seen).await.unwrap_or_else(|wait| wait)
-        } else if confirmation::finds_overridden(rollout, &plan) {
-            context.take_back(&key, rollout, seen).await.unwrap_or_else(|wait| wait)
-        } else {
-            context.execute(&key, rollout, &plan).await
+        match claim(rollout, &plan) {
+            Some(Claim::Free) => context.start(&key, rollout, seen).await.unwrap_or_else(|wait| wait),
+            Some(Claim::Overridden) => context.take_back(&key, rollout, seen).await.unwrap_or_else(|wait| wait),
+            Some(Claim::Off) => context.end_retreat(&key, rollout, seen, &plan).await.unwrap_or_else(|wait| wait),
+            None => context.execute(&key, rollout, &plan).await,
         }
     } else {
         let sampling = if context.standby == Standby::Observe { needs(rollout, &seen) } else { None };

@@ -17,6 +17,9 @@ use serde::de::DeserializeOwned;
 
 use super::{Namespace, World, shard};
 
+/// Objects that one answer has at most.
+const PAGE: u32 = 100;
+
 /// What one look has seen.
 pub struct Snapshot {
     /// What is seen from everywhere.
@@ -58,10 +61,24 @@ pub async fn take(client: &Client, namespace: &str) -> kube::Result<Snapshot> {
     })
 }
 
-async fn config_maps(client: &Client, namespace: &str) -> kube::Result<Store<ConfigMap>> {
-    let mut maps = Api::namespaced(client.clone(), namespace).list(&ListParams::default()).await?.items;
-    maps.iter_mut().for_each(shard::prune);
-    Ok(store(maps))
+/// ConfigMaps of one namespace as they are now, page by page and without the content of those that are not ours.
+///
+/// # Errors
+/// When a page is refused or not answered.
+pub async fn config_maps(client: &Client, namespace: &str) -> kube::Result<Store<ConfigMap>> {
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let (mut all, mut page) = (Vec::new(), ListParams::default().limit(PAGE));
+    loop {
+        let list = maps.list(&page).await?;
+        all.extend(list.items.into_iter().map(|mut map| {
+            shard::prune(&mut map);
+            map
+        }));
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(store(all)),
+        }
+    }
 }
 
 /// What a list of the whole cluster has; `None` for those who may not see it.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use api::{OptimizationRollout, OptimizationRolloutStatus, reason::Reason};
+use api::OptimizationRollout;
 use cluster::{
     execute::DEADLINE,
-    observe::{connection, neighbour, snapshot},
+    observe::{Namespace, connection, neighbour, snapshot},
 };
 use domain::{
+    claim::{Claim, claim},
     decide::decide,
     needs::Connection,
     observation::{Neighbour, Observation},
@@ -17,7 +18,7 @@ use domain::{
 
 use super::{AFTER_FAILURE, Context, Key};
 
-/// The longest that a look at a whole namespace takes.
+/// The longest that a look at all ConfigMaps of a namespace takes.
 const SNAPSHOT: Duration = Duration::from_secs(10);
 
 impl Context {
@@ -36,17 +37,19 @@ impl Context {
         }
     }
 
-    /// Starts a run only when the API server itself says that no other one is on its members, and one at a time: two
-    /// rollouts that were applied at once know nothing of each other yet. Who finds another run waits for no turn.
+    /// Starts a run only when the API server itself says that no other one is on its members, and nothing is left of an
+    /// earlier one; and one at a time: two rollouts that were applied at once know nothing of each other yet. Who finds
+    /// another run waits for no turn.
     pub(super) async fn start(
         &self,
         key: &Key,
         rollout: &OptimizationRollout,
-        mut seen: Observation,
+        seen: Observation,
     ) -> Result<Duration, Duration> {
+        let mut seen = self.newest_config_maps(key, rollout, seen).await?;
         seen.neighbours = self.newest_neighbours(key, rollout).await?;
         let plan = decide(rollout, &seen);
-        if !starts_run(rollout, &plan) {
+        if claim(rollout, &plan) != Some(Claim::Free) {
             return Ok(self.execute(key, rollout, &plan).await);
         }
         let _turn = self.starts.lock().await;
@@ -62,16 +65,38 @@ impl Context {
         rollout: &OptimizationRollout,
         seen: Observation,
     ) -> Result<Duration, Duration> {
-        let newest = asked(
-            key,
-            "cannot see whether ConfigMaps of the run are gone",
-            SNAPSHOT,
-            snapshot::take(&self.client, &key.namespace),
-        )
-        .await?;
-        let world = newest.world.observe(&newest.namespace, rollout, seen.now, None, seen.report_due);
-        let seen = Observation { members: world.members, shards: world.shards, ..seen };
+        let seen = self.newest_config_maps(key, rollout, seen).await?;
         Ok(self.execute(key, rollout, &decide(rollout, &seen)).await)
+    }
+
+    /// The same for a retreat that is about to say so. What it takes away does not wait for the answer.
+    pub(super) async fn end_retreat(
+        &self,
+        key: &Key,
+        rollout: &OptimizationRollout,
+        seen: Observation,
+        plan: &Plan,
+    ) -> Result<Duration, Duration> {
+        if !plan.withdraw.is_empty() {
+            // What fails is tried and told again with the rest.
+            self.writer.withdraw(rollout, &plan.withdraw).await;
+        }
+        self.take_back(key, rollout, seen).await
+    }
+
+    /// What was seen, with the ConfigMaps as the API server has them.
+    async fn newest_config_maps(
+        &self,
+        key: &Key,
+        rollout: &OptimizationRollout,
+        seen: Observation,
+    ) -> Result<Observation, Duration> {
+        let Some(namespace) = self.namespaces.get(&key.namespace) else { return Ok(seen) };
+        let newest = snapshot::config_maps(&self.client, &key.namespace);
+        let config_maps = asked(key, "cannot see what the ConfigMaps say", SNAPSHOT, newest).await?;
+        let namespace = Namespace { config_maps, ..namespace.clone() };
+        let newest = self.world.observe(&namespace, rollout, seen.now, None, seen.report_due);
+        Ok(Observation { members: newest.members, shards: newest.shards, base: newest.base, ..seen })
     }
 
     async fn newest_neighbours(&self, key: &Key, rollout: &OptimizationRollout) -> Result<Vec<Neighbour>, Duration> {
@@ -101,16 +126,4 @@ async fn asked<T>(
         }
         Err(_) => Err(AFTER_FAILURE),
     }
-}
-
-/// Whether a plan begins a run that the rollout does not have.
-pub(super) fn starts_run(rollout: &OptimizationRollout, plan: &Plan) -> bool {
-    let id = |status: &OptimizationRolloutStatus| status.run.as_ref().map(|run| run.id.clone());
-    id(&plan.status) != rollout.status.as_ref().and_then(id)
-}
-
-/// Whether a plan begins to take a run back because of what somebody else did to its ConfigMaps.
-pub(super) fn finds_overridden(rollout: &OptimizationRollout, plan: &Plan) -> bool {
-    let was_aborted = rollout.status.as_ref().and_then(|status| status.run.as_ref()?.aborted_at.as_ref()).is_some();
-    !was_aborted && plan.status.retreat.as_ref().is_some_and(|retreat| retreat.reason == Reason::Overridden)
 }

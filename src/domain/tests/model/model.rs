@@ -166,8 +166,12 @@ impl Model {
         let (mut decisions, mut looks) = (HashSet::new(), HashSet::new());
         for lags in self.lags() {
             let Some((seen, stale)) = self.seen(state, replica, lags, leads) else { continue };
-            let plan = if leads { self.decided(seen) } else { self.decided_standby(state, seen) };
-            if plan.is_some_and(|plan| decisions.insert((plan, stale))) {
+            let decided = if leads {
+                self.decided_leading(state, seen, stale)
+            } else {
+                self.decided_standby(state, seen, stale)
+            };
+            if decided.is_some_and(|decided| decisions.insert(decided)) {
                 chances.decisions.push(lags);
             }
             if looks.insert(self.sampling(seen)) {
@@ -195,8 +199,18 @@ impl Model {
         all
     }
 
+    /// What a pass of a leader would write, and the objects that have changed since it saw them; `None` if nothing. What
+    /// a late watch could get wrong it asks of the API server.
+    pub fn decided_leading(&mut self, state: &State, seen: Seen, stale: u8) -> Option<(Id, u8)> {
+        let plan = self.decided(seen)?;
+        if !self.plans.get(plan).asks {
+            return Some((plan, stale));
+        }
+        Some((self.decided(Seen { map: state.map.now, ..seen })?, stale & !MAP))
+    }
+
     /// What a pass would write; `None` if nothing.
-    pub fn decided(&mut self, seen: Seen) -> Option<Id> {
+    fn decided(&mut self, seen: Seen) -> Option<Id> {
         let plan = match self.decisions.get(&seen) {
             Some(plan) => plan,
             None => {
@@ -214,7 +228,7 @@ impl Model {
         let mutation = self.config.mutation;
         if seen.leads {
             let plan = decide(&rollout, &observation);
-            return Writes::of_leader(&plan, &rollout.status.clone().unwrap_or_default(), mutation);
+            return Writes::of_leader(&rollout, &plan, mutation);
         }
         match decide_standby(&rollout, &observation) {
             Some((mark, withdraw)) => Writes::of_standby(&mark, &withdraw, mutation),
@@ -222,15 +236,15 @@ impl Model {
         }
     }
 
-    /// What a pass of a standby would write: what it sees has to be a breach, and the newest rollout not marked yet.
-    pub fn decided_standby(&mut self, state: &State, seen: Seen) -> Option<Id> {
+    /// The same for a standby: what it sees has to be a breach, and the newest rollout, for which it asks, not marked yet.
+    pub fn decided_standby(&mut self, state: &State, seen: Seen, stale: u8) -> Option<(Id, u8)> {
         self.decided(seen)?;
         let newest = self.rollouts.get(state.rollout.now);
         let run = newest.status.as_ref().and_then(|status| status.run.as_ref()).map(|run| run.id.as_str());
         if object::mark_of(&newest) == run {
             return None;
         }
-        self.decided(Seen { rollout: state.rollout.now, ..seen })
+        Some((self.decided(Seen { rollout: state.rollout.now, ..seen })?, stale & !ROLLOUT))
     }
 
     /// The bake that looks would count for, and whether they would; zero when nothing is looked at.

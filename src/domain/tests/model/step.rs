@@ -62,13 +62,11 @@ impl Model {
             return None;
         }
         let leads = self.leads(before, replica);
-        let (seen, mut stale) = self.seen(before, replica, lags, leads)?;
-        let plan = if leads {
-            self.decided(seen)?
+        let (seen, stale) = self.seen(before, replica, lags, leads)?;
+        let (plan, stale) = if leads {
+            self.decided_leading(before, seen, stale)?
         } else {
-            // It asks for the newest rollout.
-            stale &= !super::state::ROLLOUT;
-            self.decided_standby(before, seen)?
+            self.decided_standby(before, seen, stale)?
         };
         let knew_abort = laws::aborted_run(&self.rollouts.get(before.rollout.now)).is_some();
         let rollout = if leads { seen.rollout } else { before.rollout.now };

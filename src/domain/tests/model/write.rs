@@ -1,7 +1,8 @@
 //! The writes of a plan, one by one, in the order in which the writer executes them.
 
-use api::OptimizationRolloutStatus;
+use api::{OptimizationRollout, OptimizationRolloutStatus};
 use domain::{
+    claim::claim,
     mark::Mark,
     plan::{Advance, Plan, Restoration, ShardWrite, Withdraw},
 };
@@ -44,20 +45,22 @@ pub struct Writes {
     pub writes: Vec<Write>,
     /// How many of them any replica may do; the others are begun only by one that leads.
     pub anybodys: usize,
+    /// Whether it claims what a late watch could get wrong, and asks before.
+    pub asks: bool,
     /// In a few words, for people.
     pub why: String,
 }
 
 impl Writes {
-    /// The writes of a leader, as `operator::reconcile` executes them. `status` is the old one; a pass that changes
-    /// nothing has no writes.
-    pub fn of_leader(plan: &Plan, status: &OptimizationRolloutStatus, mutation: Option<Mutation>) -> Self {
+    /// The writes of a leader, as `operator::reconcile` executes them. A pass that changes nothing has no writes.
+    pub fn of_leader(rollout: &OptimizationRollout, plan: &Plan, mutation: Option<Mutation>) -> Self {
+        let status = rollout.status.clone().unwrap_or_default();
         let withdraw = withdrawals(&plan.withdraw, mutation);
         let committed = object::essential(&plan.status);
         let why = plan.status.summary.as_ref().map_or_else(String::new, |summary| summary.reason.clone());
         let mut advance = advances(&plan.advance);
         let commit = Write::Commit(Box::new(committed.clone()));
-        let nothing = withdraw.is_empty() && advance.is_empty() && committed == object::essential(status);
+        let nothing = withdraw.is_empty() && advance.is_empty() && committed == object::essential(&status);
         let anybodys = withdraw.len() + 1;
         let writes = match mutation {
             _ if nothing => Vec::new(),
@@ -67,19 +70,19 @@ impl Writes {
             }
             _ => withdraw.into_iter().chain([commit]).chain(advance).collect(),
         };
-        Self { writes, anybodys, why }
+        Self { writes, anybodys, asks: claim(rollout, plan).is_some(), why }
     }
 
     /// The writes of a standby, which marks the rollout first: `operator::standby`.
     pub fn of_standby(mark: &Mark, withdraw: &[Withdraw], mutation: Option<Mutation>) -> Self {
         let fence = (mutation != Some(Mutation::NoMarks)).then(|| Write::Fence(mark.clone()));
         let writes: Vec<Write> = fence.into_iter().chain(withdrawals(withdraw, mutation)).collect();
-        Self { anybodys: writes.len(), writes, why: mark.cause.reason.to_string() }
+        Self { anybodys: writes.len(), writes, asks: false, why: mark.cause.reason.to_string() }
     }
 
     /// No writes.
     pub fn none() -> Self {
-        Self { writes: Vec::new(), anybodys: 0, why: String::new() }
+        Self { writes: Vec::new(), anybodys: 0, asks: false, why: String::new() }
     }
 }
 
