@@ -17,7 +17,7 @@ use crate::{
     patching,
     plan::{Advance, ShardWrite},
     record::{Cohort, Entry, Record},
-    settings::setting,
+    settings::{Values, setting},
     settled::Owner,
 };
 
@@ -70,34 +70,57 @@ fn stage_write(pass: &Pass<'_>, standing: &Standing<'_>, cohort: Cohort) -> Vec<
 #[must_use]
 pub fn joiners(pass: &Pass<'_>) -> Vec<Advance> {
     let config = &pass.spec.fleet.config;
-    let joined_values = setting(&delivery::joined(config, &pass.settled));
     let joined = pass.roster.standings.iter().filter(|standing| standing.entry.is_none() && standing.unfit.is_none());
     joined
-        .filter_map(|standing| Some((standing, standing.shard?, standing.file?)))
-        .filter(|(_, shard, _)| shard.settled != pass.settled)
-        .flat_map(|(standing, shard, file)| {
+        .filter_map(|standing| Some((standing, standing.shard?, standing.file?, due_settled(pass, standing.shard?))))
+        .filter(|(_, shard, _, due)| shard.settled != *due)
+        .flat_map(|(standing, shard, file, due)| {
             // What was taken out while it was away.
             let mut out = shard.settled.clone();
-            out.retain(|path, _| !pass.settled.contains_key(path) && still_says(pass, shard, file, path));
+            out.retain(|path, _| !due.contains_key(path) && still_says(pass, shard, file, path));
             let mut values = delivery::restored(&out, &shard.owners);
-            values.extend(joined_values.clone());
+            let joined = setting(&delivery::joined(config, &due)).into_iter();
+            // What was settled there before is for its own rollout to look after.
+            values.extend(
+                joined.filter(|(path, _)| !shard.settled.contains_key(path) || !is_of_another(pass, shard, path)),
+            );
             let Ok((patched, inverse)) = patching::patch(config.format, file, &values) else { return Vec::new() };
             let mut write = write_to(shard);
-            let before = |(path, owner): (&String, &Owner)| {
-                let before = inverse.before.get(path).cloned().flatten();
-                (path.clone(), shard.owners.get(path).cloned().unwrap_or(Owner { before, ..owner.clone() }))
+            let owner = |path: &String| {
+                let before = || inverse.before.get(path).cloned().flatten();
+                let new = || Some(Owner { before: before(), ..pass.owners.get(path)?.clone() });
+                Some((path.clone(), shard.owners.get(path).cloned().or_else(new)?))
             };
-            write.settle(&pass.settled, &pass.owners.iter().map(before).collect());
+            write.settle(&due, &due.keys().filter_map(owner).collect());
             let told = fingerprint(Some(&patched));
             let told = tell::joiners(pass, std::iter::once((standing, told.as_str(), shard.name.as_str())));
             let told = if patched == file { Vec::new() } else { told };
-            if pass.settled.is_empty() {
+            if due.is_empty() {
                 write.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);
             }
             write.data.insert(delivery::file_key(config, &standing.member.name), Some(patched));
             std::iter::once(Advance::WriteShard(write)).chain(told).collect()
         })
         .collect()
+}
+
+/// What is to be settled on a member's own ConfigMap, on which something is settled already or not. A rollout that is
+/// there gives its values to those who lack them, and takes them out, itself: of two that did it for each other, where one
+/// has seen that a value is out and the other has not, neither would ever end. One that joins gets everything at once.
+fn due_settled(pass: &Pass<'_>, shard: &Shard) -> Values {
+    let is_others = |path: &&String| is_of_another(pass, shard, path);
+    let joins = shard.settled.is_empty() && pass.settled.keys().any(|path| !is_of_another(pass, shard, path));
+    let own = pass.settled.iter().filter(|(path, _)| joins || !is_others(path));
+    let others = shard.settled.iter().filter(|(path, _)| is_others(path));
+    own.chain(others).map(|(path, value)| (path.clone(), value.clone())).collect()
+}
+
+fn is_of_another(pass: &Pass<'_>, shard: &Shard, path: &str) -> bool {
+    let owner = shard.owners.get(path).or_else(|| pass.owners.get(path));
+    owner.is_some_and(|owner| {
+        let is_there = || pass.seen.neighbours.iter().any(|neighbour| neighbour.name == owner.rollout);
+        owner.rollout != pass.name() && is_there()
+    })
 }
 
 fn still_says(pass: &Pass<'_>, shard: &Shard, file: &str, path: &str) -> bool {
@@ -116,3 +139,6 @@ pub fn write_to(shard: &Shard) -> ShardWrite {
         annotations: BTreeMap::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;
