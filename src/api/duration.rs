@@ -5,6 +5,9 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+/// Digits that a number in a duration has at most.
+const DIGITS: usize = 9;
+
 /// A length of time of at least zero, in Go's notation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Duration(std::time::Duration);
@@ -57,8 +60,10 @@ impl FromStr for Duration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parsed: kube::core::Duration =
-            text.parse().map_err(|_| format!("{text:?} is no duration: write it as 30s, 5m or 1h30m"))?;
+        // More digits than the schema allows make the parser panic.
+        let is_endless = text.split(|char: char| !char.is_ascii_digit()).any(|digits| digits.len() > DIGITS);
+        let parsed = if is_endless { None } else { text.parse::<kube::core::Duration>().ok() };
+        let parsed = parsed.ok_or_else(|| format!("{text:?} is no duration: write it as 30s, 5m or 1h30m"))?;
         if parsed.is_negative() {
             return Err(format!("{text:?} is negative: a duration is zero or more"));
         }

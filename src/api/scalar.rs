@@ -69,3 +69,6 @@ impl JsonSchema for Scalar {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

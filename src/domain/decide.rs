@@ -3,6 +3,7 @@
 use api::{OptimizationRollout, reason::Reason};
 
 use crate::{
+    line::{MESSAGE, line},
     mark::{Cause, Mark},
     needs::{self, Sampling},
     observation::Observation,
@@ -116,7 +117,7 @@ fn stall(pass: &Pass<'_>, intent: &Intent) -> Option<Notice> {
     let told = pass.status.summary.as_ref().is_some_and(|summary| summary.reason == reason.to_string());
     (*kind == intent::Kind::Stalled && !told).then(|| Notice {
         reason: *reason,
-        message: message.clone(),
+        message: line(message, MESSAGE),
         warning: true,
     })
 }
@@ -131,7 +132,7 @@ fn notice(reason: Reason, message: &str) -> Notice {
             | Reason::Overridden
             | Reason::Unreachable
     );
-    Notice { reason, message: message.to_owned(), warning }
+    Notice { reason, message: line(message, MESSAGE), warning }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod decide;
 pub mod delivery;
 pub mod election;
 pub mod format;
+pub mod line;
 pub mod mark;
 pub mod needs;
 pub mod observation;

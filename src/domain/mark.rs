@@ -4,6 +4,8 @@ use api::reason::Reason;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::line::line;
+
 /// A retreat as it is written on every object that it changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
@@ -25,10 +27,10 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// A cause; a message that is too long for an annotation is cut.
+    /// A cause; its message is one line, and cut where it is too long for an annotation.
     #[must_use]
     pub fn new(reason: Reason, message: &str, at: Timestamp) -> Self {
-        Self { reason, message: message.chars().take(512).collect(), at }
+        Self { reason, message: line(message, 512), at }
     }
 }
 

@@ -6,7 +6,7 @@ use api::{ConnectionSpec, reason::Reason, status::IndicatorStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{acknowledgement::Touch, mark::Mark, patching::Inverse, record::Record, settings::Values, settled::Owners};
+use crate::{acknowledgement::Touch, line::{MESSAGE, line}, mark::Mark, patching::Inverse, record::Record, settings::Values, settled::Owners};
 
 /// Everything that [`crate::decide::decide`] may know beside the rollout itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -170,9 +170,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with its sentence.
+    /// A problem with its sentence, which is one line: it may quote what others wrote.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: line(&message.into(), MESSAGE) }
     }
 }
 

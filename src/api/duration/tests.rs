@@ -12,3 +12,11 @@ fn a_negative_or_unitless_duration_is_refused_with_a_sentence() {
     assert!("-5s".parse::<Duration>().unwrap_err().contains("negative"));
     assert!("5".parse::<Duration>().unwrap_err().contains("30s"));
 }
+
+#[test]
+fn a_duration_beyond_all_measure_is_refused_with_a_sentence() {
+    for text in ["99999999999999999999999h", "1h99999999999999999999999s", "0.00000000001s"] {
+        assert!(text.parse::<Duration>().unwrap_err().contains("30s"), "{text}");
+    }
+    assert_eq!("999999999h".parse::<Duration>().unwrap().get().as_secs(), 999_999_999 * 3600);
+}

@@ -214,6 +214,12 @@ fn what_is_wrong_is_one_line(#[case] line: &str, #[case] replaced: &str, #[case]
 }
 
 #[test]
+fn a_duration_beyond_all_measure_is_found_and_ends_nothing() {
+    let found = findings(&with("percent: 50, bake: 10s", "percent: 50, bake: 99999999999999999999999999h"));
+    assert!(found.contains("spec.stages[0].bake"), "{found}");
+}
+
+#[test]
 fn lines_count_through_all_documents_and_lists() {
     let bad = with("percent: 100, bake", "percent: 101, bake");
     let list: String = bad.lines().map(|line| format!("  {line}\n")).collect();

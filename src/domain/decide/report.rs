@@ -17,7 +17,13 @@ use super::{
     pass::{Pass, Phase},
     stage::count,
 };
-use crate::{acknowledgement::Acknowledgement, record::Cohort, status::set_condition, traffic};
+use crate::{
+    acknowledgement::Acknowledgement,
+    line::{MESSAGE, line},
+    record::Cohort,
+    status::set_condition,
+    traffic,
+};
 
 /// Entries that the history keeps.
 const HISTORY: usize = 20;
@@ -51,7 +57,7 @@ pub fn report(pass: &Pass<'_>, intent: &Intent) -> OptimizationRolloutStatus {
         status.indicators.clear();
     }
     if let Some((reason, message)) = &intent.transition {
-        let message = message.chars().take(1024).collect();
+        let message = line(message, MESSAGE);
         status.history.push(Transition { time: Time(pass.seen.now), reason: *reason, message });
         let surplus = status.history.len().saturating_sub(HISTORY);
         status.history.drain(..surplus);
@@ -181,7 +187,7 @@ fn condition(pass: &Pass<'_>, kind: ConditionType, holds: bool, reason: Reason, 
         type_: kind.to_string(),
         status: if holds { "True" } else { "False" }.to_owned(),
         reason: reason.to_string(),
-        message: message.chars().take(1024).collect(),
+        message: line(message, MESSAGE),
         last_transition_time: Time(pass.seen.now),
         observed_generation: pass.rollout.metadata.generation,
     }

@@ -24,3 +24,9 @@ fn a_long_reason_is_cut_at_a_character() {
     let cause = Cause::new(Reason::Catastrophe, &"ä".repeat(600), Timestamp::UNIX_EPOCH);
     assert_eq!(cause.message, "ä".repeat(512));
 }
+
+#[test]
+fn a_reason_of_several_lines_becomes_one() {
+    let cause = Cause::new(Reason::AbortRequested, "ticket 42\r\n\tsee \u{7}there", Timestamp::UNIX_EPOCH);
+    assert_eq!(cause.message, "ticket 42   see  there");
+}
