@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// Digits that a number in a duration has at most.
 const DIGITS: usize = 9;
 
-/// A length of time of at least zero, in Go's notation.
+/// A length of time of at least zero and whole milliseconds, in Go's notation. What is shorter is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Duration(std::time::Duration);
 
@@ -62,12 +62,13 @@ impl FromStr for Duration {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // More digits than the schema allows make the parser panic.
         let is_endless = text.split(|char: char| !char.is_ascii_digit()).any(|digits| digits.len() > DIGITS);
-        let parsed = if is_endless { None } else { text.parse::<kube::core::Duration>().ok() };
+        let parsed = if is_endless || text.is_empty() { None } else { text.parse::<kube::core::Duration>().ok() };
         let parsed = parsed.ok_or_else(|| format!("{text:?} is no duration: write it as 30s, 5m or 1h30m"))?;
         if parsed.is_negative() {
             return Err(format!("{text:?} is negative: a duration is zero or more"));
         }
-        Ok(Self(parsed.into()))
+        let whole = std::time::Duration::from(parsed).as_millis();
+        u64::try_from(whole).map(Self::from_millis).map_err(|_| format!("{text:?} is too long"))
     }
 }
 

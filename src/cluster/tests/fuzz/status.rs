@@ -74,6 +74,7 @@ pub fn check(source: &mut Source) -> Outcome {
     }
     let mut seen = fleet(1 + source.below(6));
     seen.services = vec![Service { name: "nodes".to_owned(), ..Service::default() }];
+    seen.report_due = source.one_in(2);
     seen.shards = shards(source, &id, seen.members.len());
     for member in &mut seen.members {
         member.pod.cohort = source.one_in(2).then(|| source.pick(&[cohort::OPTIMIZED, cohort::BASELINE]).to_owned());
@@ -90,7 +91,10 @@ pub fn check(source: &mut Source) -> Outcome {
     }
     let plan = decide(&rollout, &seen);
     let _ = (preview(&rollout, &seen), decide_standby(&rollout, &seen), needs(&rollout, &seen));
-    for condition in plan.status.conditions.iter().filter(|condition| !condition.message.is_empty()) {
+    // What stays as it was is not ours.
+    let before = rollout.status.as_ref().map_or(&[][..], |status| status.conditions.as_slice());
+    let said = plan.status.conditions.iter().filter(|condition| !before.contains(condition));
+    for condition in said.filter(|condition| !condition.message.is_empty()) {
         sentence(&condition.message);
     }
     obeys(&rollout, &seen, &plan.advance);

@@ -28,8 +28,11 @@ use crate::{
 const REST: Duration = Duration::from_secs(330);
 /// Without anything done but reports for so long, a run waits for people: longer than stages, watches and silences last.
 const WAITS: Duration = Duration::from_secs(700);
-/// Longer than any story takes to come to rest.
+/// Longer than any story takes to come to rest, and more than any writes.
 const LONGEST: Duration = Duration::from_secs(7200);
+const MOST_WRITES: u64 = 5000;
+/// How often is looked whether it still makes sense to wait.
+const STEP: Duration = Duration::from_secs(5);
 /// Entries that are told of a broken law.
 const TOLD: usize = 20;
 
@@ -93,7 +96,7 @@ async fn run(script: &Script) -> Outcome {
     }
     let (began, mut planned) = (Instant::now(), agenda.len());
     while let Some(((at, _), act)) = agenda.pop_first() {
-        sleep(at.saturating_sub(began.elapsed())).await;
+        pass(&world, at.saturating_sub(began.elapsed())).await;
         if !world.laws.violations().is_empty() {
             return outcome(&world);
         }
@@ -116,20 +119,31 @@ async fn run(script: &Script) -> Outcome {
     world.server.record(Entry::Calm { at: Instant::now() });
     if !rests(world.laws.last_write(), REST) {
         // Who reports while it waits may go on; who has come to its end may not.
-        sleep(REST).await;
+        pass(&world, REST).await;
     }
     outcome(&world)
 }
 
-/// Waits until nothing is done any more, or a law is broken.
+/// Waits until nothing is done any more, or it makes no sense to wait: who writes for ever is found in the calm.
 async fn come_to_rest(world: &World) {
     let began = Instant::now();
-    while began.elapsed() < LONGEST && world.laws.violations().is_empty() {
-        sleep(Duration::from_secs(5)).await;
+    while began.elapsed() < LONGEST && world.laws.writes() < MOST_WRITES && world.laws.violations().is_empty() {
+        sleep(STEP).await;
         let rested = began.elapsed() >= REST && rests(world.laws.last_write(), REST);
         if rested || began.elapsed() >= WAITS && rests(world.laws.last_deed(), WAITS) {
             return;
         }
+    }
+}
+
+/// Lets so much time pass; less once a law is broken, or when somebody writes without end.
+async fn pass(world: &World, long: Duration) {
+    let (began, written) = (Instant::now(), world.laws.writes());
+    while began.elapsed() < long && world.laws.violations().is_empty() {
+        if world.laws.writes() - written > MOST_WRITES {
+            return;
+        }
+        sleep(STEP.min(long - began.elapsed())).await;
     }
 }
 
