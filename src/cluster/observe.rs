@@ -159,9 +159,12 @@ fn rendered_maps(
         }
     }
     // During a run it has been ours, so somebody made another one in its place: that is not a question of names.
-    let wanted = run_id(&plan_id(rollout), rollout.spec.attempt);
-    let started = rollout.status.as_ref().and_then(|status| status.run.as_ref()).is_some_and(|run| run.id == wanted);
-    if let (Some((name, _)), true, false) = (foreign.first(), seen.shards.is_empty(), started) {
+    let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
+    let started = || run.is_some_and(|run| run.id == run_id(&plan_id(rollout), rollout.spec.attempt));
+    if let Some((name, _)) = foreign.first()
+        && seen.shards.is_empty()
+        && !started()
+    {
         let message = format!(
             "ConfigMap {name} exists and was not made by a rollout; choose another name in \
              spec.fleet.config.rendered.name, or delete it"

@@ -121,6 +121,9 @@ pub fn edit(format: Format, text: &str, changes: &BTreeMap<String, Option<Scalar
             (None, Some(value)) => moved.push((path, Some(literal(format, path, value)?))),
         }
     }
+    if replaced.is_empty() && moved.is_empty() {
+        return Ok(text.to_owned());
+    }
     let mut edited = body.to_owned();
     // From the end, so that the offsets of those before stay right.
     replaced.sort_by_key(|(_, splice)| Reverse(splice.at));

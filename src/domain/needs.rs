@@ -102,6 +102,8 @@ pub struct Target {
 /// The looks that this rollout needs now; `None` while nothing runs.
 #[must_use]
 pub fn needs(rollout: &OptimizationRollout, seen: &Observation) -> Option<Sampling> {
+    // To relate everything to everything takes time, which many rollouts that are done need not.
+    rollout.status.as_ref()?.run.as_ref().filter(|run| run.settled_at.is_none())?;
     of(&Pass::new(rollout, seen))
 }
 

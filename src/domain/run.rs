@@ -3,6 +3,7 @@
 use std::hash::Hasher;
 
 use api::OptimizationRollout;
+use serde::Serialize;
 use siphasher::sip::SipHasher13;
 
 /// A stable hash of some text: the same in every version and on every machine.
@@ -20,9 +21,14 @@ pub fn stable_hash(parts: &[&str]) -> u64 {
 #[must_use]
 pub fn plan_id(rollout: &OptimizationRollout) -> String {
     let uid = rollout.metadata.uid.as_deref().unwrap_or_default();
-    let fleet = serde_json::json!(rollout.spec.fleet).to_string();
-    let optimizations = serde_json::json!(rollout.spec.optimizations).to_string();
+    let fleet = text(&rollout.spec.fleet);
+    let optimizations = text(&rollout.spec.optimizations);
     format!("{:012x}", stable_hash(&[uid, &fleet, &optimizations]) & 0xffff_ffff_ffff)
+}
+
+/// A part of a spec as JSON. What was read from JSON can be written as it.
+fn text(part: &impl Serialize) -> String {
+    serde_json::to_string(part).unwrap_or_default()
 }
 
 /// The identity of a run: one attempt at one plan.
@@ -34,8 +40,8 @@ pub fn run_id(plan: &str, attempt: i32) -> String {
 /// The identity of what a bake is judged by: stages and indicators. Another one restarts the bake.
 #[must_use]
 pub fn judged_by(rollout: &OptimizationRollout) -> String {
-    let stages = serde_json::json!(rollout.spec.stages).to_string();
-    let indicators = serde_json::json!(rollout.spec.indicators).to_string();
+    let stages = text(&rollout.spec.stages);
+    let indicators = text(&rollout.spec.indicators);
     format!("{:012x}", stable_hash(&[&stages, &indicators]) & 0xffff_ffff_ffff)
 }
 

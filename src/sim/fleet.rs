@@ -239,7 +239,7 @@ impl World {
     }
 
     async fn follow(self) {
-        let mut changes = self.server.changes();
+        let mut changes = self.server.shared.signals.of_all();
         loop {
             self.catch_up();
             if changes.changed().await.is_err() {

@@ -76,7 +76,12 @@ impl Kind {
     pub(crate) fn of(object: &Value) -> Option<&'static Self> {
         KINDS
             .iter()
-            .find(|kind| kind.api_version() == text(object, "/apiVersion") && kind.kind == text(object, "/kind"))
+            .find(|kind| kind.kind == text(object, "/kind") && kind.api_version() == text(object, "/apiVersion"))
+    }
+
+    /// The plural names of all kinds.
+    pub(crate) fn plurals() -> impl Iterator<Item = &'static str> {
+        KINDS.iter().map(|kind| kind.plural)
     }
 
     pub(crate) fn api_version(&self) -> String {

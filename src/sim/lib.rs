@@ -24,6 +24,7 @@ mod review;
 mod schema;
 mod selector;
 mod server;
+mod signals;
 mod service;
 mod store;
 mod structure;

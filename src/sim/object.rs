@@ -6,14 +6,25 @@ use serde_json::Value;
 
 use crate::kind::Kind;
 
+/// The value at a JSON pointer. Where nothing is escaped nothing is copied: it is asked for so often that this counts.
+pub(crate) fn at<'a>(object: &'a Value, pointer: &str) -> Option<&'a Value> {
+    if pointer.contains('~') {
+        return object.pointer(pointer);
+    }
+    pointer.split('/').skip(1).try_fold(object, |value, key| match value {
+        Value::Array(list) => list.get(key.parse::<usize>().ok()?),
+        value => value.get(key),
+    })
+}
+
 /// The text at a JSON pointer; empty where there is none.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    at(object, pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The map of texts at a JSON pointer; empty where there is none.
 pub(crate) fn texts(object: &Value, pointer: &str) -> BTreeMap<String, String> {
-    let entries = object.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+    let entries = at(object, pointer).and_then(Value::as_object).into_iter().flatten();
     entries.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
@@ -22,7 +33,7 @@ pub(crate) fn labels(object: &Value) -> BTreeMap<String, String> {
 }
 
 pub(crate) fn has_finalizers(object: &Value) -> bool {
-    object.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
+    at(object, "/metadata/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
 }
 
 pub(crate) fn is_being_deleted(object: &Value) -> bool {

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -18,6 +17,7 @@ use crate::history::Entry;
 use crate::kind::{Key, Kind};
 use crate::object::{copy_field, normalize, text};
 use crate::queue::Queue;
+use crate::signals::Signals;
 use crate::store::{Change, Store};
 
 /// How long a request and its answer are on the way together, until a test says otherwise; the turns of
@@ -37,8 +37,7 @@ pub(crate) struct Shared {
     start: Instant,
     state: Mutex<State>,
     hooks: Mutex<Hooks>,
-    /// Wakes watches and the simulated fleet.
-    changed: watch::Sender<()>,
+    pub(crate) signals: Signals,
 }
 
 type Watcher = Box<dyn FnMut(&Entry) + Send>;
@@ -88,7 +87,7 @@ impl ApiServer {
             start: Instant::now(),
             state: Mutex::new(state),
             hooks: Mutex::default(),
-            changed: watch::Sender::new(()),
+            signals: Signals::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -182,7 +181,7 @@ impl ApiServer {
     /// Ends all open watches, as a restart of the real server does.
     pub fn disconnect(&self) {
         self.state().disconnects += 1;
-        self.wake();
+        self.shared.signals.all();
     }
 
     /// Requests that this server does not understand although the real one would. They were answered with 501.
@@ -204,17 +203,12 @@ impl ApiServer {
         let seen = state.store.revision();
         let result = action(&mut state.store);
         let changes: Vec<Change> = state.store.changes_after(seen).cloned().collect();
-        for Change { at, key, before, after, .. } in changes {
+        for Change { at, key, before, after, .. } in changes.iter().cloned() {
             state.record(Entry::Change { at, key, before, after });
         }
         drop(state);
-        self.wake();
+        self.shared.signals.changed(changes.iter().map(|change| change.key.plural.as_str()));
         result
-    }
-
-    /// Wakes at every change, and now and then without one.
-    pub(crate) fn changes(&self) -> watch::Receiver<()> {
-        self.shared.changed.subscribe()
     }
 
     /// What happened since revision `seen`, which becomes that of now.
@@ -228,10 +222,6 @@ impl ApiServer {
     /// Now, as metadata write it.
     pub(crate) fn timestamp(&self) -> String {
         self.state().store.timestamp()
-    }
-
-    pub(crate) fn wake(&self) {
-        self.shared.changed.send_replace(());
     }
 }
 

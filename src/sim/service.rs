@@ -115,7 +115,7 @@ impl ApiServer {
     /// Returns when a request or an answer of a user gets through: never while that one is cut off, later while it is
     /// held up.
     async fn passage(&self, user: &str) {
-        let mut changes = self.changes();
+        let mut changes = self.shared.signals.of_all();
         loop {
             let (cut, held) = {
                 let state = self.state();
@@ -208,7 +208,7 @@ impl ApiServer {
         }
         state.record(Entry::Write(write.clone()));
         drop(state);
-        self.wake();
+        self.shared.signals.changed([write.key.plural.as_str()]);
         let done = result?;
         hooks.written(&write);
         if info.subresource == Some(Subresource::Eviction) {
@@ -268,7 +268,7 @@ fn list(call: &Call, store: &Store) -> Result<Value, Refusal> {
 
 /// Items of built-in kinds do not repeat what kind they are.
 fn list_item(call: &Call, object: &Value) -> Value {
-    let mut item = shown(object, call.metadata_only);
+    let mut item = shown(object, call.metadata_only).into_owned();
     if !call.kind.custom && !call.metadata_only {
         for field in ["apiVersion", "kind"] {
             copy_field(&mut item, &Value::Null, field);

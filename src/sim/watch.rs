@@ -1,6 +1,8 @@
 //! Streams of changes.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -50,7 +52,7 @@ pub(crate) fn stream(server: &ApiServer, call: Call) -> impl Stream<Item = Resul
     let now = Instant::now();
     let watch = Watch {
         server: server.clone(),
-        changes: server.changes(),
+        changes: server.shared.signals.of(call.kind),
         disconnects: state.disconnects,
         end: now + call.watch.timeout.unwrap_or(DEFAULT_TIMEOUT),
         next_bookmark: now + BOOKMARK_INTERVAL,
@@ -139,11 +141,12 @@ impl Watch {
     fn collect(&mut self, state: &State, now: Instant, lines: &mut String) -> Option<Instant> {
         let lag = state.lag.get(&self.call.info.user).copied().unwrap_or_default() + state.latency / 2;
         for change in state.store.changes_after(self.seen) {
-            if change.at + lag > now {
+            let is_ours = change.key.group == self.call.kind.group && change.key.plural == self.call.kind.plural;
+            if is_ours && change.at + lag > now {
                 return Some(change.at + lag);
             }
             self.seen = change.revision;
-            if let Some((event, object)) = event(change, self.call.kind, &self.call.filter) {
+            if let Some((event, object)) = is_ours.then(|| event(change, &self.call.filter)).flatten() {
                 push_line(lines, event, &shown(&object, self.call.metadata_only));
             }
         }
@@ -160,41 +163,39 @@ enum Step {
 }
 
 /// What a change is to somebody who sees the objects of a filter alone.
-fn event(change: &Change, kind: &Kind, filter: &Filter) -> Option<(&'static str, Value)> {
-    if change.key.group != kind.group || change.key.plural != kind.plural {
-        return None;
-    }
+fn event<'c>(change: &'c Change, filter: &Filter) -> Option<(&'static str, Cow<'c, Value>)> {
     let matching = |object: &&std::sync::Arc<Value>| filter.matches(object);
     match (change.before.as_ref().filter(matching), change.after.as_ref().filter(matching)) {
         (None, None) => None,
-        (None, Some(after)) => Some(("ADDED", Value::clone(after))),
-        (Some(_), Some(after)) => Some(("MODIFIED", Value::clone(after))),
+        (None, Some(after)) => Some(("ADDED", Cow::Borrowed(after))),
+        (Some(_), Some(after)) => Some(("MODIFIED", Cow::Borrowed(after))),
         (Some(before), None) => {
             let mut object = Value::clone(before);
             set_metadata(&mut object, "resourceVersion", change.revision.to_string());
-            Some(("DELETED", object))
+            Some(("DELETED", Cow::Owned(object)))
         }
     }
 }
 
 fn push_line(lines: &mut String, event: &str, object: &Value) {
-    lines.push_str(&json!({"type": event, "object": object}).to_string());
-    lines.push('\n');
+    // Writing to a string cannot fail.
+    let _ = writeln!(lines, r#"{{"type":"{event}","object":{object}}}"#);
 }
 
 fn bookmark(kind: &Kind, revision: u64, slim: bool) -> Value {
     let bookmark = json!({
         "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": {"resourceVersion": revision.to_string()},
     });
-    shown(&bookmark, slim)
+    shown(&bookmark, slim).into_owned()
 }
 
 /// An object as the client wants it.
-pub(crate) fn shown(object: &Value, metadata_only: bool) -> Value {
+pub(crate) fn shown(object: &Value, metadata_only: bool) -> Cow<'_, Value> {
     if !metadata_only {
-        return object.clone();
+        return Cow::Borrowed(object);
     }
-    json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": object.get("metadata")})
+    let metadata = object.get("metadata");
+    Cow::Owned(json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata}))
 }
 
 #[cfg(test)]

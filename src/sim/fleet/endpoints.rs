@@ -12,7 +12,7 @@ use crate::server::ApiServer;
 const SYNC: Duration = Duration::from_millis(50);
 
 pub(super) async fn follow(server: ApiServer, namespace: String) {
-    let mut changes = server.changes();
+    let mut changes = server.shared.signals.of_all();
     let mut seen = 0;
     loop {
         let news = server.changes_after(&mut seen);

@@ -22,7 +22,7 @@ impl ApiServer {
     pub fn lag(&self, user: &str, lag: Duration) {
         self.fault(user, None, &format!("watches {lag:?} late"));
         self.state().lag.insert(user.to_owned(), lag);
-        self.wake();
+        self.shared.signals.all();
     }
 
     /// Adds a hook that sees every request on arrival and decides what happens to it. The first hook that wants a
@@ -60,7 +60,7 @@ impl ApiServer {
     /// Ends [`Self::cut`]: new requests are answered and open watches go on. Requests of the meantime stay lost.
     pub fn revive(&self, user: &str) {
         self.state().cut.remove(user);
-        self.wake();
+        self.shared.signals.all();
     }
 
     /// Stops a user, as SIGSTOP or a network that stores and forwards does: what is on the way, and what it sends from
@@ -75,7 +75,7 @@ impl ApiServer {
         if self.state().held.remove(user) {
             self.fault(user, None, GOES_ON);
         }
-        self.wake();
+        self.shared.signals.all();
     }
 
     /// Whether a user is cut off now.
