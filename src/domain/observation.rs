@@ -6,7 +6,15 @@ use api::{ConnectionSpec, reason::Reason, status::IndicatorStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{acknowledgement::Touch, line::{MESSAGE, line}, mark::Mark, patching::Inverse, record::Record, settings::Values, settled::Owners};
+use crate::{
+    acknowledgement::Touch,
+    line::{MESSAGE, line},
+    mark::Mark,
+    patching::Inverse,
+    record::Record,
+    settings::Values,
+    settled::Owners,
+};
 
 /// Everything that [`crate::decide::decide`] may know beside the rollout itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

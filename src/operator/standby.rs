@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api::{OptimizationRollout, names::RETREAT_ANNOTATION};
+use cluster::execute::{DEADLINE, WriteError};
 use domain::{decide::decide_standby, observation::Observation};
 use kube::{Api, ResourceExt};
 
@@ -26,7 +27,7 @@ pub async fn pass(context: &Context, key: &Key, rollout: &OptimizationRollout, s
     }
     // What the cache says may be old; what is asked now is not.
     let rollouts: Api<OptimizationRollout> = Api::namespaced(context.client.clone(), &key.namespace);
-    let newest = match tokio::time::timeout(cluster::execute::DEADLINE, rollouts.get(&key.name)).await {
+    let newest = match tokio::time::timeout(DEADLINE, rollouts.get(&key.name)).await {
         Ok(Ok(newest)) => newest,
         Ok(Err(error)) => {
             tracing::warn!(rollout = %key, %error, "a standby saw a breach and cannot read the rollout");
@@ -44,9 +45,13 @@ pub async fn pass(context: &Context, key: &Key, rollout: &OptimizationRollout, s
     // First the mark, on the very version that was read: a leader who goes on meanwhile is not met halfway.
     let marked = match context.writer.mark_unchanged(&newest, &mark).await {
         Ok(marked) => marked,
-        Err(error) => {
+        Err(error @ WriteError::Conflict(_)) => {
             tracing::debug!(rollout = %key, %error, "a standby saw an old version, and looks again");
             return Some(AGAIN);
+        }
+        Err(error) => {
+            tracing::warn!(rollout = %key, %error, "a standby saw a breach and cannot mark the rollout");
+            return Some(GRACE);
         }
     };
     context.telemetry.retreated(&cause.reason.to_string());

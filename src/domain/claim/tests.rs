@@ -35,7 +35,10 @@ fn a_plan_claims(#[case] happens: fn(&mut Fixture), #[case] claims: Option<Claim
     happens(&mut fixture);
     let plan = decide(&fixture.rollout, &fixture.seen);
     assert_eq!(claim(&fixture.rollout, &plan), claims, "{:?}", plan.status);
-    assert_eq!(claims == Some(Claim::Overridden), plan.status.retreat.is_some_and(|it| it.reason == Reason::Overridden));
+    assert_eq!(
+        claims == Some(Claim::Overridden),
+        plan.status.retreat.is_some_and(|it| it.reason == Reason::Overridden)
+    );
 }
 
 fn abort(fixture: &mut Fixture) {

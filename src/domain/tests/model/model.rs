@@ -166,11 +166,8 @@ impl Model {
         let (mut decisions, mut looks) = (HashSet::new(), HashSet::new());
         for lags in self.lags() {
             let Some((seen, stale)) = self.seen(state, replica, lags, leads) else { continue };
-            let decided = if leads {
-                self.decided_leading(state, seen, stale)
-            } else {
-                self.decided_standby(state, seen, stale)
-            };
+            let decided =
+                if leads { self.decided_leading(state, seen, stale) } else { self.decided_standby(state, seen, stale) };
             if decided.is_some_and(|decided| decisions.insert(decided)) {
                 chances.decisions.push(lags);
             }

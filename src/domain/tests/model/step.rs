@@ -63,11 +63,8 @@ impl Model {
         }
         let leads = self.leads(before, replica);
         let (seen, stale) = self.seen(before, replica, lags, leads)?;
-        let (plan, stale) = if leads {
-            self.decided_leading(before, seen, stale)?
-        } else {
-            self.decided_standby(before, seen, stale)?
-        };
+        let (plan, stale) =
+            if leads { self.decided_leading(before, seen, stale)? } else { self.decided_standby(before, seen, stale)? };
         let knew_abort = laws::aborted_run(&self.rollouts.get(before.rollout.now)).is_some();
         let rollout = if leads { seen.rollout } else { before.rollout.now };
         let pass = Pending { plan, next: 0, stale, knew_abort, rollout, outdated: false };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Service;
+use sim::{Fault, RequestInfo};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -45,6 +46,25 @@ async fn the_leader_acts_first_and_the_standby_adds_nothing() {
     assert_eq!(of_standby, 0);
     assert_eq!(world.history("pooling").iter().filter(|reason| *reason == "Catastrophe").count(), 1);
     world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_whose_mark_is_refused_does_not_hammer_at_the_server() {
+    let world = World::new();
+    let leader = world.start("replica-1");
+    sleep(Duration::from_millis(500)).await;
+    let _standby = world.start("replica-2");
+    world.bakes().await;
+    world.server.on_request(|request: &RequestInfo| {
+        let is_mark = request.user == "replica-2" && request.key.plural == "optimizationrollouts";
+        if is_mark && request.verb.writes() { Fault::Refuse(403, "not today".to_owned()) } else { Fault::None }
+    });
+    world.members.harm();
+    world.kill(leader);
+    sleep(Duration::from_secs(5)).await;
+    let refused =
+        world.server.writes().into_iter().filter(|write| write.user == "replica-2" && write.code == 403).count();
+    assert!((1..=16).contains(&refused), "{refused} attempts within 5 s");
 }
 
 #[tokio::test(start_paused = true)]
