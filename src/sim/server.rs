@@ -45,8 +45,8 @@ type Watcher = Box<dyn FnMut(&Entry) + Send>;
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) latency: Duration,
-    /// By user: how much later than others their watches see a change.
-    pub(crate) lag: BTreeMap<String, Duration>,
+    /// By user, and by kind where not all are meant: how much later than others their watches see a change.
+    lag: BTreeMap<(String, Option<&'static str>), Duration>,
     /// Users who get no answers.
     pub(crate) cut: BTreeSet<String>,
     /// Users whose requests and answers wait on the way.

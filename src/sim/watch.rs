@@ -139,7 +139,7 @@ impl Watch {
 
     /// Adds the changes that have arrived by now. Returns when the next one arrives.
     fn collect(&mut self, state: &State, now: Instant, lines: &mut String) -> Option<Instant> {
-        let lag = state.lag.get(&self.call.info.user).copied().unwrap_or_default() + state.latency / 2;
+        let lag = state.lag(&self.call.info.user, self.call.kind) + state.latency / 2;
         for change in state.store.changes_after(self.seen) {
             let is_ours = change.key.group == self.call.kind.group && change.key.plural == self.call.kind.plural;
             if is_ours && change.at + lag > now {

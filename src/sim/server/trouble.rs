@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::ApiServer;
+use super::{ApiServer, State};
 use crate::fault::{Denial, Fault};
 use crate::history::{Entry, GOES_ON, Write};
-use crate::kind::Key;
+use crate::kind::{Key, Kind};
 use crate::request::RequestInfo;
 
 impl ApiServer {
@@ -21,7 +21,18 @@ impl ApiServer {
     /// Lets the watches of a user see changes this much later than others do, so that its caches are stale.
     pub fn lag(&self, user: &str, lag: Duration) {
         self.fault(user, None, &format!("watches {lag:?} late"));
-        self.state().lag.insert(user.to_owned(), lag);
+        let mut state = self.state();
+        state.lag.retain(|(of, _), _| of != user);
+        state.lag.insert((user.to_owned(), None), lag);
+        drop(state);
+        self.shared.signals.all();
+    }
+
+    /// The same for watches of one kind, by its plural name: each kind comes on a way of its own. The next
+    /// [`Self::lag`] ends it.
+    pub fn lag_of(&self, user: &str, plural: &'static str, lag: Duration) {
+        self.fault(user, None, &format!("watches of {plural} {lag:?} late"));
+        self.state().lag.insert((user.to_owned(), Some(plural)), lag);
         self.shared.signals.all();
     }
 
@@ -87,5 +98,13 @@ impl ApiServer {
     pub(crate) fn fault(&self, user: &str, key: Option<Key>, what: &str) {
         let (user, what) = (user.to_owned(), what.to_owned());
         self.record(Entry::Fault { at: Instant::now(), user, key, what });
+    }
+}
+
+impl State {
+    /// How late the watches of a user are of this kind.
+    pub(crate) fn lag(&self, user: &str, kind: &Kind) -> Duration {
+        let lag = |kind| self.lag.get(&(user.to_owned(), kind)).copied();
+        if self.lag.is_empty() { Duration::ZERO } else { lag(Some(kind.plural)).or(lag(None)).unwrap_or_default() }
     }
 }

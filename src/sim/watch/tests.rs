@@ -145,6 +145,25 @@ async fn a_lagging_watch_sees_the_same_later() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lag_of_one_kind_is_no_lag_of_another_and_ends_with_the_lag_of_all() {
+    let server = ApiServer::new();
+    server.put(labelled("a", "x"));
+    let store = reflect(&server, watcher::Config::default());
+    store.wait_until_ready().await.unwrap();
+    server.lag_of("replica-1", "pods", Duration::from_secs(3600));
+    set(&server, "a", "1");
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(value(&store, "a").as_deref(), Some("1"));
+    server.lag_of("replica-1", "configmaps", Duration::from_secs(3600));
+    set(&server, "a", "2");
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(value(&store, "a").as_deref(), Some("1"));
+    server.lag("replica-1", Duration::ZERO);
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(value(&store, "a").as_deref(), Some("2"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reflector_follows_metadata_alone() {
     let server = ApiServer::new();
     let pod =

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde_json::{Value, json};
 use sim::{Fault, RequestInfo, Subresource};
 use tokio::time::{Instant, sleep};
 
-use crate::{retreat::restored, world::World};
+use crate::{
+    retreat::restored,
+    world::{CONFIG_MAP, World, rollout},
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_replica_whose_watches_are_late_tries_stale_writes_less_and_less_often() {
@@ -20,6 +25,40 @@ async fn a_replica_whose_watches_are_late_tries_stale_writes_less_and_less_often
     assert!((1..=50).contains(&refused), "{refused} writes on old versions in 15 s");
     world.server.lag("replica-1", Duration::ZERO);
     restored(&world, "pooling").await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retreat_that_sees_no_configmap_yet_asks_before_it_says_that_all_is_off() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    sleep(Duration::from_secs(1)).await;
+    world.server.lag_of("replica-1", "configmaps", Duration::from_secs(60));
+    world.apply(&rollout("pooling"));
+    world.until("switched on", |world| world.optimized() > 0).await;
+    world.edit("pooling", |spec| spec["abort"] = json!({"reason": "ticket 42"}));
+    let began = Instant::now();
+    world.until("off", |world| world.status("pooling").retreat.is_some_and(|retreat| retreat.off_at.is_some())).await;
+    let files = &world.object::<ConfigMap>(CONFIG_MAP).unwrap()["data"];
+    let is_optimized = |(key, file): (&String, &Value)| key.ends_with(".toml") && file.to_string().contains("true");
+    assert!(!files.as_object().unwrap().iter().any(is_optimized), "not off yet: {files:#}");
+    assert!(began.elapsed() < Duration::from_secs(30), "it waited for the watch: {:?}", began.elapsed());
+    restored(&world, "pooling").await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_leader_whose_watch_of_configmaps_is_late_takes_none_for_deleted() {
+    let world = World::new();
+    let leader = world.start("replica-1");
+    sleep(Duration::from_millis(500)).await;
+    let _standby = world.start("replica-2");
+    world.server.lag_of("replica-2", "configmaps", Duration::from_secs(3600));
+    world.bakes().await;
+    world.kill(leader);
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(world.status("pooling").retreat, None);
+    assert!(world.optimized() > 0);
     world.check();
 }
 

@@ -3,6 +3,7 @@
 mod draw;
 mod edit;
 mod foreign;
+mod parallel;
 pub mod play;
 mod replicas;
 pub mod script;

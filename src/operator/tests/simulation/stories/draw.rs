@@ -59,7 +59,12 @@ fn one(rng: &mut Rng, replicas: usize) -> Trouble {
         14 => Trouble::Kill { replica, back: lasting },
         15..17 => Trouble::Cut { replica, lasting },
         17..19 => Trouble::Hold { replica, lasting },
-        19 => Trouble::Lag { replica, lag: Duration::from_millis(rng.u64(100..3000)), lasting },
+        19 => {
+            let kinds = ["optimizationrollouts", "configmaps", "pods", "services", "endpointslices"];
+            let plural = if rng.bool() { Some(choose(rng, &kinds)) } else { None };
+            let most = if plural.is_some() { 20_000 } else { 3000 };
+            Trouble::Lag { replica, plural, lag: Duration::from_millis(rng.u64(100..most)), lasting }
+        }
         20 => Trouble::Disconnect { forget: rng.bool() },
         21..23 => {
             let how =

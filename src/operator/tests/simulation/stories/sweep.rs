@@ -1,19 +1,13 @@
 //! Golden stories, and a crash at each of their writes.
 
-use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use serde_json::json;
 use sim::Fault;
 
 use super::{
-    play::play,
+    parallel,
+    play::{Outcome, play},
     script::{NAME, Script},
     trouble::Trouble,
 };
@@ -38,56 +32,56 @@ pub fn golden(seed: u64) -> Script {
 /// What became of the sweeps of some stories.
 #[derive(Debug, Default)]
 pub struct Swept {
-    /// How many runs were played.
-    pub runs: u64,
+    /// How many times the leader died.
+    pub crashes: u64,
     /// What differed, and from what.
     pub differences: Vec<String>,
 }
 
-/// Plays each of these golden stories with a crash of the leader before, and after, each of its writes.
+/// Plays the golden stories of these seeds with a crash of the leader before, and after, each of its writes.
 pub fn sweep(seeds: u64) -> Swept {
-    let (next, swept) = (AtomicU64::new(0), Mutex::new(Swept::default()));
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if seed >= seeds {
-                        return;
-                    }
-                    let mut all = Swept::default();
-                    sweep_one(&golden(seed), &mut all);
-                    let mut swept = swept.lock().unwrap();
-                    swept.runs += all.runs;
-                    swept.differences.extend(all.differences);
-                }
-            });
+    let golden = Mutex::new(Vec::new());
+    parallel::for_each(0..seeds, |seed| {
+        let outcome = play(&self::golden(seed));
+        golden.lock().unwrap().push((seed, outcome));
+    });
+    let golden = golden.into_inner().unwrap();
+    let crashes: Vec<(&(u64, Outcome), usize, Fault)> = golden
+        .iter()
+        .flat_map(|story| (0..by_leader(&story.1)).map(move |at| (story, at)))
+        .flat_map(|(story, at)| [Fault::CrashBefore, Fault::CrashAfter].map(|fault| (story, at, fault)))
+        .collect();
+    let broken = golden.iter().filter_map(|(seed, outcome)| told(outcome).map(|what| format!("seed {seed}: {what}")));
+    let differences = Mutex::new(broken.collect::<Vec<_>>());
+    parallel::for_each(0..crashes.len() as u64, |index| {
+        let ((seed, expected), at, fault) = &crashes[usize::try_from(index).unwrap()];
+        if let Some(what) = difference(*seed, expected, *at, fault) {
+            differences.lock().unwrap().push(what);
         }
     });
-    swept.into_inner().unwrap()
+    Swept { crashes: crashes.len() as u64, differences: differences.into_inner().unwrap() }
 }
 
-fn sweep_one(script: &Script, swept: &mut Swept) {
-    let expected = play(script);
-    swept.runs += 1;
-    let mut tell = |what: String| swept.differences.push(format!("{what}\n{script}"));
-    if let Some((broken, story)) = &expected.broken {
-        return tell(format!("{}: {}\n{story}", broken.law, broken.what));
-    }
-    let writes = expected.server.writes().into_iter();
-    let by_leader = writes.filter(|write| write.user == "replica-1" && write.key.plural != "leases").count();
-    for at in 0..by_leader {
-        for fault in [Fault::CrashBefore, Fault::CrashAfter] {
-            let mut faulted = script.clone();
-            let crash = Trouble::AtWrite { replica: 1, after: at, fault: fault.clone() };
-            faulted.troubles.insert(0, (Duration::ZERO, crash));
-            let outcome = play(&faulted);
-            swept.runs += 1;
-            if let Some((broken, story)) = outcome.broken {
-                tell(format!("{fault:?} at write {at}: {}: {}\n{story}", broken.law, broken.what));
-            } else if outcome.left != expected.left {
-                tell(format!("{fault:?} at write {at} leaves {:#}\ninstead of {:#}", outcome.left, expected.left));
-            }
-        }
-    }
+/// How many writes are the leader's in a story.
+fn by_leader(outcome: &Outcome) -> usize {
+    let writes = outcome.server.writes().into_iter();
+    writes.filter(|write| write.user == "replica-1" && write.key.plural != "leases").count()
+}
+
+/// What differs where the leader dies at one of its writes.
+fn difference(seed: u64, expected: &Outcome, at: usize, fault: &Fault) -> Option<String> {
+    let mut script = golden(seed);
+    let crash = Trouble::AtWrite { replica: 1, after: at, fault: fault.clone() };
+    script.troubles.insert(0, (Duration::ZERO, crash));
+    let outcome = play(&script);
+    let what = told(&outcome).or_else(|| {
+        let same = outcome.left == expected.left;
+        (!same).then(|| format!("leaves {:#}\ninstead of {:#}", outcome.left, expected.left))
+    })?;
+    Some(format!("seed {seed}, {fault:?} at write {at}: {what}\n{script}"))
+}
+
+/// The law that a story broke.
+fn told(outcome: &Outcome) -> Option<String> {
+    outcome.broken.as_ref().map(|(broken, story)| format!("{}: {}\n{story}", broken.law, broken.what))
 }

@@ -4,17 +4,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     ops::Range,
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
+    sync::Mutex,
 };
 
 use domain::run::stable_hash;
 use sim::laws::{Account, PENDING};
 
 use super::{
+    parallel,
     play::{End, Outcome, play},
     script::Script,
     shrink::shrink,
@@ -41,21 +38,11 @@ pub struct Tally {
 
 /// Plays the stories of these seeds, on all processors. With `traced`, it hashes all that happened.
 pub fn tally(seeds: Range<u64>, traced: bool) -> Tally {
-    let (next, tally) = (AtomicU64::new(seeds.start), Mutex::new(Tally::default()));
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if seed >= seeds.end {
-                        return;
-                    }
-                    let script = Script::new(seed);
-                    let outcome = play(&script);
-                    tally.lock().unwrap().add(&script, outcome, traced);
-                }
-            });
-        }
+    let tally = Mutex::new(Tally::default());
+    parallel::for_each(seeds, |seed| {
+        let script = Script::new(seed);
+        let outcome = play(&script);
+        tally.lock().unwrap().add(&script, outcome, traced);
     });
     let mut tally = tally.into_inner().unwrap();
     tally.broken.sort_unstable();

@@ -29,8 +29,8 @@ pub enum Trouble {
     Cut { replica: usize, lasting: Duration },
     /// The same, but its requests are carried out when it is over.
     Hold { replica: usize, lasting: Duration },
-    /// A replica's watches are late for a while.
-    Lag { replica: usize, lag: Duration, lasting: Duration },
+    /// A replica's watches are late for a while, of one kind or of all.
+    Lag { replica: usize, plural: Option<&'static str>, lag: Duration, lasting: Duration },
     /// All watches end; with `forget` they have to list anew.
     Disconnect { forget: bool },
     /// Members answer nothing that is of use for a while: every one, or one of two.
@@ -140,9 +140,12 @@ impl Trouble {
                 world.server.hold(&name);
                 return Some((*lasting, Ending::Reached(name)));
             }
-            Self::Lag { replica, lag, lasting } => {
+            Self::Lag { replica, plural, lag, lasting } => {
                 let name = replicas.name(*replica)?;
-                world.server.lag(&name, *lag);
+                match plural {
+                    Some(plural) => world.server.lag_of(&name, plural, *lag),
+                    None => world.server.lag(&name, *lag),
+                }
                 return Some((*lasting, Ending::InTime(name)));
             }
             Self::Disconnect { forget } => {
