@@ -6,11 +6,12 @@ use api::{
     reason::Reason,
     status::{Retreat, Run},
 };
+use serde::Serialize;
 
-use crate::plan::Plan;
+use crate::plan::{Advance, Plan};
 
 /// A claim that has to be confirmed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Claim {
     /// No other run is on the members, and nothing is left of an earlier one.
     Free,
@@ -18,6 +19,8 @@ pub enum Claim {
     Overridden,
     /// No ConfigMap says the optimized values any more.
     Off,
+    /// A deletion would take nothing back: the finalizer may go.
+    Released,
 }
 
 /// What a plan for a rollout claims; `None` if that is nothing that a late watch could get wrong.
@@ -32,6 +35,8 @@ pub fn claim(rollout: &OptimizationRollout, plan: &Plan) -> Option<Claim> {
         Some(Claim::Overridden)
     } else if is_off(after) && !is_off(before) {
         Some(Claim::Off)
+    } else if plan.advance.contains(&Advance::ReleaseFinalizer) {
+        Some(Claim::Released)
     } else {
         None
     }

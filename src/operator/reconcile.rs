@@ -137,7 +137,8 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
         follow(sampling);
         match claim(rollout, &plan) {
             Some(Claim::Free) => context.start(&key, rollout, seen).await.unwrap_or_else(|wait| wait),
-            Some(Claim::Overridden) => context.take_back(&key, rollout, seen).await.unwrap_or_else(|wait| wait),
+            Some(Claim::Overridden) => context.decide_anew(&key, rollout, seen).await.unwrap_or_else(|wait| wait),
+            Some(Claim::Released) => context.release(&key, rollout, seen, &plan).await,
             Some(Claim::Off) => context.end_retreat(&key, rollout, seen, &plan).await.unwrap_or_else(|wait| wait),
             None => context.execute(&key, rollout, &plan).await,
         }

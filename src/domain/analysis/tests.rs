@@ -224,6 +224,7 @@ fn no_requests_are_no_pass() {
         watch.take(["o1", "o2", "b1", "b2"].map(|member| scrape(member, Some(&values))).into());
     }
     assert_eq!(watch.verdict(), Verdict::Inconclusive);
+    assert!(!watch.history.measurements().passing, "the bake goes on without requests");
 }
 
 #[test]

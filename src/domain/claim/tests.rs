@@ -1,4 +1,5 @@
 use api::{reason::Reason, rollout::Abort};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 
 use super::{Claim, claim};
@@ -29,6 +30,13 @@ use crate::decide::{decide, fixture::Fixture};
         fixture.seen.shards.clear();
     },
     Some(Claim::Overridden)
+)]
+#[case::a_deletion_with_nothing_to_take_back(
+    |fixture: &mut Fixture| {
+        fixture.rollout.status = None;
+        fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
+    },
+    Some(Claim::Released)
 )]
 fn a_plan_claims(#[case] happens: fn(&mut Fixture), #[case] claims: Option<Claim>) {
     let mut fixture = Fixture::new("obbb", 25);

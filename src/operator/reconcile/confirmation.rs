@@ -18,7 +18,7 @@ use domain::{
 
 use super::{AFTER_FAILURE, Context, Key};
 
-/// The longest that a look at all ConfigMaps of a namespace takes.
+/// The longest that a look at the objects of a namespace takes.
 const SNAPSHOT: Duration = Duration::from_secs(10);
 
 impl Context {
@@ -57,9 +57,9 @@ impl Context {
         Ok(self.execute(key, rollout, &decide(rollout, &seen)).await)
     }
 
-    /// A ConfigMap that is not there takes a run back. The watch that does not show it may be late, so the API server is
-    /// asked: who goes by an old view would say that everything is off, and it is not.
-    pub(super) async fn take_back(
+    /// Decides by ConfigMaps that the API server itself was asked for. One that is not there takes a run back; the watch
+    /// that does not show it may be late, and who goes by an old view would say that everything is off, and it is not.
+    pub(super) async fn decide_anew(
         &self,
         key: &Key,
         rollout: &OptimizationRollout,
@@ -81,7 +81,23 @@ impl Context {
             // What fails is tried and told again with the rest.
             self.writer.withdraw(rollout, &plan.withdraw).await;
         }
-        self.take_back(key, rollout, seen).await
+        self.decide_anew(key, rollout, seen).await
+    }
+
+    /// Lets the finalizer go by objects that the API server itself was asked for: nobody looks after a file or a label of
+    /// a rollout that is gone. What may not be read cannot hold up a deletion.
+    pub(super) async fn release(
+        &self,
+        key: &Key,
+        rollout: &OptimizationRollout,
+        seen: Observation,
+        plan: &Plan,
+    ) -> Duration {
+        match self.newest_objects(key, rollout, seen).await {
+            Ok(seen) => self.execute(key, rollout, &decide(rollout, &seen)).await,
+            Err(Unknown::Refused) => self.execute(key, rollout, plan).await,
+            Err(Unknown::Unanswered) => AFTER_FAILURE,
+        }
     }
 
     /// What was seen, with the ConfigMaps as the API server has them.
@@ -90,7 +106,7 @@ impl Context {
         key: &Key,
         rollout: &OptimizationRollout,
         seen: Observation,
-    ) -> Result<Observation, Duration> {
+    ) -> Result<Observation, Unknown> {
         let Some(namespace) = self.namespaces.get(&key.namespace) else { return Ok(seen) };
         let newest = snapshot::config_maps(&self.client, &key.namespace);
         let config_maps = asked(key, "cannot see what the ConfigMaps say", SNAPSHOT, newest).await?;
@@ -99,31 +115,55 @@ impl Context {
         Ok(Observation { members: newest.members, shards: newest.shards, base: newest.base, ..seen })
     }
 
-    async fn newest_neighbours(&self, key: &Key, rollout: &OptimizationRollout) -> Result<Vec<Neighbour>, Duration> {
-        asked(
-            key,
-            "cannot see whether another run is on these members",
-            DEADLINE,
-            neighbour::newest(&self.client, rollout),
-        )
-        .await
+    /// What was seen, with everything of the fleet as the API server has it.
+    async fn newest_objects(
+        &self,
+        key: &Key,
+        rollout: &OptimizationRollout,
+        seen: Observation,
+    ) -> Result<Observation, Unknown> {
+        let newest = snapshot::take(&self.client, &key.namespace);
+        let newest = asked(key, "cannot see what is left of a run", SNAPSHOT, newest).await?;
+        let newest = newest.world.observe(&newest.namespace, rollout, seen.now, None, seen.report_due);
+        let Observation { members, shards, services, base, .. } = newest;
+        Ok(Observation { members, shards, services, base, ..seen })
+    }
+
+    async fn newest_neighbours(&self, key: &Key, rollout: &OptimizationRollout) -> Result<Vec<Neighbour>, Unknown> {
+        let newest = neighbour::newest(&self.client, rollout);
+        asked(key, "cannot see whether another run is on these members", DEADLINE, newest).await
     }
 }
 
-/// What the API server itself says; when to ask again where it does not answer in time. `unseen` tells what is not known
-/// then.
+/// Why the API server did not say what was asked.
+enum Unknown {
+    /// It may not be read.
+    Refused,
+    /// It did not answer, or not in time.
+    Unanswered,
+}
+
+impl From<Unknown> for Duration {
+    /// When to ask again.
+    fn from(_: Unknown) -> Self {
+        AFTER_FAILURE
+    }
+}
+
+/// What the API server itself says. `unseen` tells what is not known where it does not.
 async fn asked<T>(
     key: &Key,
     unseen: &str,
     deadline: Duration,
     question: impl Future<Output = kube::Result<T>>,
-) -> Result<T, Duration> {
+) -> Result<T, Unknown> {
     match tokio::time::timeout(deadline, question).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
             tracing::warn!(rollout = %key, %error, "{unseen}");
-            Err(AFTER_FAILURE)
+            let refused = matches!(&error, kube::Error::Api(status) if status.code == 403);
+            Err(if refused { Unknown::Refused } else { Unknown::Unanswered })
         }
-        Err(_) => Err(AFTER_FAILURE),
+        Err(_) => Err(Unknown::Unanswered),
     }
 }

@@ -92,6 +92,14 @@ fn restless(rollout: &OptimizationRollout, view: &View, by_others: &BTreeSet<Key
     if left > 0 {
         return Some(format!("{left} members have entries in run {} after its retreat", run.id));
     }
+    // While another rollout has a run, the label is its own.
+    let runs = |other: &OptimizationRollout| {
+        let run = other.status.as_ref().and_then(|status| status.run.as_ref());
+        run.is_some_and(|run| run.settled_at.is_none() && run.aborted_at.is_none())
+    };
+    if view.rollouts().any(|(_, other)| other.metadata.uid != rollout.metadata.uid && runs(other)) {
+        return None;
+    }
     if let Some((key, _)) = view.fleet(rollout).find(|(key, pod)| displaced(pod) && !by_others.contains(key)) {
         return Some(format!("{key} is still labelled after the retreat"));
     }

@@ -52,7 +52,11 @@ impl Law for SafeRoute {
         if view.was_held(write) {
             return;
         }
-        for (key, rollout) in view.rollouts().filter(|(key, _)| key.namespace == write.key.namespace) {
+        // Another rollout on the same Service may allow less in retreats of its own.
+        let marks = write.after.as_deref().map(|object| texts(object, "/metadata/annotations"));
+        let marked = marks.and_then(|mut marks| Some(&view.run(&marks.remove(RETREAT_ANNOTATION)?)?.rollout));
+        let concerned = |key: &Key| key.namespace == write.key.namespace && marked.is_none_or(|marked| marked == key);
+        for (key, rollout) in view.rollouts().filter(|(key, _)| concerned(key)) {
             let Some(traffic) = &rollout.spec.traffic else { continue };
             for service in &traffic.services {
                 let service = Key::of::<Service>(&key.namespace, &service.name);

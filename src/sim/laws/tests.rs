@@ -334,3 +334,53 @@ fn only_a_retreat_may_be_decided_by_the_spec_of_a_moment_ago(#[case] retreats: b
     }
     assert_eq!(story.broken().contains(&"L17 evidence"), breaks, "{:#?}", story.laws.violations());
 }
+
+/// Another rollout of the same fleet, like the first one but for this.
+fn another(story: &mut Story, edit: impl FnOnce(&mut Value)) {
+    let mut other = story.objects[&rollout()].clone();
+    other["metadata"]["name"] = json!("other");
+    other["metadata"]["uid"] = json!("o");
+    other["status"]["run"]["id"] = json!("other-1");
+    other["status"]["summary"] = json!({"stage": "", "members": "", "traffic": "", "reason": "AwaitingMeasurements"});
+    edit(&mut other);
+    story.cluster(&key("OptimizationRollout", "other"), Some(other));
+}
+
+#[rstest]
+#[case::which_it_may_be(true, false)]
+#[case::which_is_over(false, true)]
+fn a_label_after_the_end_is_that_of_another_run(#[case] runs: bool, #[case] breaks: bool) {
+    let mut story = Story::new();
+    another(&mut story, |other| {
+        if !runs {
+            other["status"]["run"]["settledAt"] = json!("2026-01-01T00:01:00Z");
+        }
+    });
+    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[("node-1", "b")]));
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        rollout["status"]["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
+        rollout["status"]["retreat"] = json!({"reason": "AbortRequested", "message": "", "decidedAt":
+            "2026-01-01T00:01:00Z", "acknowledgedAt": "2026-01-01T00:01:00Z"});
+    });
+    story.edit(Some("replica-1"), &key("Pod", "node-3"), version(), |pod| {
+        pod["metadata"]["labels"][COHORT] = json!("optimized");
+    });
+    story.laws.check(&Entry::Calm { at: story.at });
+    assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::its_own(RUN, false)]
+#[case::that_of_another_rollout("other-1", true)]
+fn a_retreat_obeys_the_limit_of_load_that_is(#[case] run: &str, #[case] breaks: bool) {
+    let mut story = Story::new();
+    another(&mut story, |other| other["spec"]["traffic"]["maxLoadIncrease"] = json!("10%"));
+    for name in ["node-0", "node-1", "node-2"] {
+        story.edit(None, &key("Pod", name), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("optimized"));
+    }
+    story.edit(Some("replica-1"), &key("Service", "node"), json!({}), |service| {
+        service["metadata"]["annotations"] = json!({RETREAT: run});
+        service["spec"]["selector"][COHORT] = json!("baseline");
+    });
+    assert_eq!(story.broken().contains(&"L4 safe route"), breaks, "{:#?}", story.laws.violations());
+}

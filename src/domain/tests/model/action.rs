@@ -103,6 +103,7 @@ impl Action {
                 Person::Abort => "somebody sets spec.abort".to_owned(),
                 Person::Retry => "somebody raises spec.attempt".to_owned(),
                 Person::Shrink => "somebody lowers the percent of the last stage".to_owned(),
+                Person::Delete => "somebody deletes the rollout".to_owned(),
             },
         }
     }

@@ -32,6 +32,8 @@ pub struct Config {
     pub harm: bool,
     /// Whether measurements may stay away to the deadline.
     pub silence: bool,
+    /// Whether a deletion takes back what is settled as well.
+    pub restore: bool,
     /// What people do, each once.
     pub people: &'static [Person],
     /// What is broken on purpose.
@@ -52,6 +54,7 @@ impl Config {
         traffic: false,
         harm: true,
         silence: false,
+        restore: false,
         people: &[],
         mutation: None,
     };
@@ -83,6 +86,8 @@ impl Config {
             "abort" => self.people = &[Person::Abort],
             "retry" => self.people = &[Person::Abort, Person::Retry],
             "shrink" => self.people = &[Person::Shrink],
+            "delete" => self.people = &[Person::Delete],
+            "restore" => self.restore = number > 0,
             _ => return Err(format!("{change}: there is no such bound, or it is lower")),
         }
         Ok(self)
@@ -98,6 +103,8 @@ pub enum Person {
     Retry,
     /// Lowers the percent of the last stage.
     Shrink,
+    /// Deletes the rollout.
+    Delete,
 }
 
 /// A defect of the writer or of the election. Each has to be found.
@@ -117,7 +124,8 @@ impl fmt::Display for Config {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { members, stages, replicas, lag, faults, lapses, .. } = self;
         write!(out, "members={members} stages={stages} replicas={replicas} lag={lag} faults={faults} lapses={lapses}")?;
-        let extras = [(self.traffic, "traffic"), (self.harm, "harm"), (self.silence, "silence")];
+        let extras =
+            [(self.traffic, "traffic"), (self.harm, "harm"), (self.silence, "silence"), (self.restore, "restore")];
         extras.iter().filter(|(is, _)| *is).try_for_each(|(_, what)| write!(out, " {what}"))?;
         self.people.iter().try_for_each(|person| write!(out, " {person:?}"))?;
         self.mutation.map_or(Ok(()), |mutation| write!(out, " broken={mutation:?}"))

@@ -38,14 +38,21 @@ pub fn actions(model: &Model, state: &State) -> Vec<Action> {
 pub fn wrong(model: &Model, state: &State) -> Option<String> {
     let rollout = model.rollouts.get(state.rollout.now);
     let status = rollout.status.clone().unwrap_or_default();
-    let Some(run) = status.run else { return Some("no run has begun".to_owned()) };
+    let gone = object::is_gone(&rollout);
+    let settled = status.run.as_ref().is_some_and(|run| run.settled_at.is_some());
+    if status.run.is_none() && !gone {
+        return Some("no run has begun".to_owned());
+    }
     let everybody = (1 << model.config.members) - 1;
     let map = model.maps.get(state.map.now);
     let shard = map.as_ref().as_ref();
     if let Some(shard) = shard.filter(|shard| !shard.record.members.is_empty()) {
         return Some(format!("the ConfigMap still has a record: {:?}", shard.record));
     }
-    if rollout.metadata.finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()) {
+    if rollout.metadata.deletion_timestamp.is_some() && !gone {
+        return Some("the rollout is being deleted, and is not gone".to_owned());
+    }
+    if object::is_held(&rollout) && !model.config.restore {
         return Some("the finalizer is still held".to_owned());
     }
     for index in 0..model.config.members {
@@ -60,9 +67,10 @@ pub fn wrong(model: &Model, state: &State) -> Option<String> {
     if model.endpoints(state) != if model.config.traffic { everybody } else { 0 } {
         return Some("the Service is still narrowed".to_owned());
     }
-    let expected = if run.settled_at.is_some() {
+    let back = status.retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
+    let expected = if settled && !(gone && model.config.restore) {
         everybody
-    } else if status.retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some()) {
+    } else if gone || back {
         0
     } else {
         return Some(format!("the run is neither settled nor taken back: {}", object::told(&rollout)));

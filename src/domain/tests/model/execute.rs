@@ -61,6 +61,10 @@ impl Model {
 
     fn request(&mut self, state: &mut State, replica: usize, pass: &Pending, write: &Write) -> Result<(), Refused> {
         let fresh = |objects: u8| if pass.stale & objects == 0 { Ok(()) } else { Err(Refused) };
+        let of_rollout = matches!(write, Write::Commit(_) | Write::Mark(_) | Write::Fence(_) | Write::Finalizer(_));
+        if of_rollout && object::is_gone(&self.rollouts.get(state.rollout.now)) {
+            return Err(Refused);
+        }
         match write {
             Write::Confirm => return fresh(ROLLOUT),
             Write::Commit(status) => {

@@ -136,6 +136,7 @@ pub fn written(
     }
     if before.rollout.now != after.rollout.now {
         found.extend(aborted_goes_on(model, before, after));
+        found.extend(released(model, after));
     }
     if (before.service.now, before.pods.now) != (after.service.now, after.pods.now) {
         found.extend(route(model, before, after));
@@ -171,6 +172,9 @@ fn map_written(
         if optimized.len() > usize::from(before.allowed) {
             let what = format!("{} members are optimized where {} may be", optimized.len(), before.allowed);
             found.extend(broken("L1 blast radius", what));
+        }
+        if !object::is_held(&rollout) {
+            found.extend(broken("L12 deletion", format!("{added:?} are switched on without a finalizer")));
         }
         if known.is_none() || pass.knew_abort && aborted_run(&rollout).is_some() {
             found.extend(broken(
@@ -230,6 +234,16 @@ fn may_become(was: Cohort, is: Option<Cohort>, marked: bool, settling: bool, shr
         (Holdout, Some(Optimized)) => settling,
         _ => false,
     }
+}
+
+/// L12: who is gone can take nothing back.
+fn released(model: &Model, after: &State) -> Option<Broken> {
+    let rollout = model.rollouts.get(after.rollout.now);
+    let files = optimized_files(&model.maps.get(after.map.now));
+    let settled = run(&rollout).is_some_and(|run| run.settled_at.is_some()) && !model.config.restore;
+    (object::is_gone(&rollout) && files != 0 && !settled)
+        .then(|| broken("L12 deletion", format!("the rollout is gone, and the files of {files:b} are switched on")))
+        .flatten()
 }
 
 fn aborted_goes_on(model: &Model, before: &State, after: &State) -> Option<Broken> {

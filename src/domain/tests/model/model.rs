@@ -9,6 +9,7 @@ use std::{
 
 use api::{OptimizationRollout, reason::Reason};
 use domain::{
+    claim::Claim,
     decide::{decide, decide_standby},
     needs::needs,
     observation::{Breach, Measurements, Member, Observation, Pod, Report, Service, Shard},
@@ -200,10 +201,12 @@ impl Model {
     /// a late watch could get wrong it asks of the API server.
     pub fn decided_leading(&mut self, state: &State, seen: Seen, stale: u8) -> Option<(Id, u8)> {
         let plan = self.decided(seen)?;
-        if !self.plans.get(plan).asks {
-            return Some((plan, stale));
+        let (map, service, pods) = (state.map.now, state.service.now, state.pods.now);
+        match self.plans.get(plan).claims {
+            None => Some((plan, stale)),
+            Some(Claim::Released) => Some((self.decided(Seen { map, service, pods, ..seen })?, stale & ROLLOUT)),
+            Some(_) => Some((self.decided(Seen { map, ..seen })?, stale & !MAP)),
         }
-        Some((self.decided(Seen { map: state.map.now, ..seen })?, stale & !MAP))
     }
 
     /// What a pass would write; `None` if nothing.
@@ -221,6 +224,9 @@ impl Model {
 
     fn decide(&self, seen: Seen) -> Writes {
         let rollout = self.rollouts.get(seen.rollout);
+        if object::is_gone(&rollout) {
+            return Writes::none();
+        }
         let observation = self.observation(seen);
         let mutation = self.config.mutation;
         if seen.leads {
@@ -237,6 +243,9 @@ impl Model {
     pub fn decided_standby(&mut self, state: &State, seen: Seen, stale: u8) -> Option<(Id, u8)> {
         self.decided(seen)?;
         let newest = self.rollouts.get(state.rollout.now);
+        if object::is_gone(&newest) {
+            return None;
+        }
         let run = newest.status.as_ref().and_then(|status| status.run.as_ref()).map(|run| run.id.as_str());
         if object::mark_of(&newest) == run {
             return None;
@@ -249,7 +258,8 @@ impl Model {
         if let Some(known) = self.samplings.get(&seen) {
             return known;
         }
-        let sampling = needs(&self.rollouts.get(seen.rollout), &self.observation(seen));
+        let rollout = self.rollouts.get(seen.rollout);
+        let sampling = if object::is_gone(&rollout) { None } else { needs(&rollout, &self.observation(seen)) };
         let counting = sampling.as_ref().is_some_and(|sampling| sampling.counting);
         let bake = self.bakes.id(sampling.map(|sampling| (sampling.run, sampling.bake)));
         self.samplings.put(seen, (bake, counting))

@@ -57,6 +57,7 @@ pub fn rollout(config: &Config) -> OptimizationRollout {
             "stages": stages,
             "holdoutPercent": config.holdout,
             "watchAfter": "1m",
+            "deletionPolicy": if config.restore { "Restore" } else { "RestoreUnfinished" },
             "metrics": {"interval": "2s", "source": {"pods": {"port": "metrics"}}},
             "indicators": [{
                 "name": "errors", "max": "1%",
@@ -143,6 +144,22 @@ pub fn marked(rollout: &OptimizationRollout, mark: &Mark) -> OptimizationRollout
 /// The run that a rollout's own mark names.
 pub fn mark_of(rollout: &OptimizationRollout) -> Option<&str> {
     rollout.metadata.annotations.as_ref()?.get(RETREAT_ANNOTATION).map(String::as_str)
+}
+
+/// Whether the rollout is gone: somebody deleted it, and no finalizer holds it. What it was like before is remembered.
+pub fn is_gone(rollout: &OptimizationRollout) -> bool {
+    rollout.metadata.deletion_timestamp.is_some() && !is_held(rollout)
+}
+
+/// Whether our finalizer holds the rollout.
+pub fn is_held(rollout: &OptimizationRollout) -> bool {
+    rollout.metadata.finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty())
+}
+
+pub fn deleted(rollout: &OptimizationRollout) -> OptimizationRollout {
+    let mut rollout = rollout.clone();
+    rollout.metadata.deletion_timestamp = Some(Time(now()));
+    rollout
 }
 
 pub fn finalized(rollout: &OptimizationRollout, hold: bool) -> OptimizationRollout {

@@ -22,7 +22,7 @@ use explore::explore;
 use strum::IntoEnumIterator;
 
 /// What is explored unless something else is asked for: changes of the small configuration.
-const CONFIGURATIONS: [&str; 7] = [
+const CONFIGURATIONS: [&str; 9] = [
     "stages=2 faults=1",
     "members=4 stages=3 replicas=1 lapses=0 faults=2",
     "members=4 stages=2 holdout=25 replicas=1 lapses=0 faults=1 traffic=1",
@@ -30,6 +30,8 @@ const CONFIGURATIONS: [&str; 7] = [
     "stages=2 replicas=1 lapses=0 lag=1 faults=1 retry=1",
     "stages=2 replicas=1 lapses=0 lag=1 faults=1 silence=1",
     "faults=1 harm=0",
+    "replicas=1 lapses=0 lag=1 faults=1 delete=1 restore=1",
+    "members=3 stages=2 replicas=1 lapses=0 faults=1 traffic=1 delete=1",
 ];
 
 fn main() -> ExitCode {

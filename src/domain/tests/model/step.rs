@@ -118,6 +118,9 @@ impl Model {
             return None;
         }
         let rollout = self.rollouts.get(state.rollout.now);
+        if object::is_gone(&rollout) {
+            return None;
+        }
         let run: Option<&Run> = rollout.status.as_ref().and_then(|status| status.run.as_ref());
         let edited = match self.config.people[usize::from(which)] {
             Person::Abort => {
@@ -128,6 +131,7 @@ impl Model {
                 run.filter(|run| run.aborted_at.is_some())?;
                 object::edited(&rollout, |spec| (spec.abort, spec.attempt) = (None, spec.attempt + 1))
             }
+            Person::Delete => object::deleted(&rollout),
             Person::Shrink => {
                 run?;
                 object::edited(&rollout, |spec| {

@@ -9,6 +9,7 @@ use super::{
 #[case::a_leader_and_a_standby("lapses=0")]
 #[case::leaders_one_after_the_other_and_a_fault("harm=0 faults=1")]
 #[case::caches_that_are_behind("replicas=1 lapses=0 lag=1")]
+#[case::a_deletion_and_caches_that_are_behind("replicas=1 lapses=0 lag=1 delete=1 restore=1")]
 #[case::traffic_and_a_fault("members=3 stages=2 replicas=1 lapses=0 faults=1 traffic=1")]
 fn every_law_holds_in_all_states_of_a_small_fleet(#[case] bounds: &str) {
     let config = bounds.split(' ').try_fold(Config::SMALL, |config, change| config.with(change)).unwrap();

@@ -2,7 +2,7 @@
 
 use api::{OptimizationRollout, OptimizationRolloutStatus};
 use domain::{
-    claim::claim,
+    claim::{Claim, claim},
     mark::Mark,
     plan::{Advance, Plan, Restoration, ShardWrite, Withdraw},
 };
@@ -45,8 +45,8 @@ pub struct Writes {
     pub writes: Vec<Write>,
     /// How many of them any replica may do; the others are begun only by one that leads.
     pub anybodys: usize,
-    /// Whether it claims what a late watch could get wrong, and asks before.
-    pub asks: bool,
+    /// What it claims that a late watch could get wrong, and asks before.
+    pub claims: Option<Claim>,
     /// In a few words, for people.
     pub why: String,
 }
@@ -70,19 +70,19 @@ impl Writes {
             }
             _ => withdraw.into_iter().chain([commit]).chain(advance).collect(),
         };
-        Self { writes, anybodys, asks: claim(rollout, plan).is_some(), why }
+        Self { writes, anybodys, claims: claim(rollout, plan), why }
     }
 
     /// The writes of a standby, which marks the rollout first: `operator::standby`.
     pub fn of_standby(mark: &Mark, withdraw: &[Withdraw], mutation: Option<Mutation>) -> Self {
         let fence = (mutation != Some(Mutation::NoMarks)).then(|| Write::Fence(mark.clone()));
         let writes: Vec<Write> = fence.into_iter().chain(withdrawals(withdraw, mutation)).collect();
-        Self { anybodys: writes.len(), writes, asks: false, why: mark.cause.reason.to_string() }
+        Self { anybodys: writes.len(), writes, claims: None, why: mark.cause.reason.to_string() }
     }
 
     /// No writes.
     pub fn none() -> Self {
-        Self { writes: Vec::new(), anybodys: 0, asks: false, why: String::new() }
+        Self { writes: Vec::new(), anybodys: 0, claims: None, why: String::new() }
     }
 }
 

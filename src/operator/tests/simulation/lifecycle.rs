@@ -104,6 +104,7 @@ async fn an_unfinished_rollout_that_is_deleted_restores_first() {
     world.until("half the fleet optimized", |world| world.optimized() >= 4).await;
     world.delete("pooling").await;
     world.until("deleted", |world| world.rollout("pooling").is_none()).await;
+    world.check();
     assert_eq!(world.optimized(), 0);
     assert_eq!(world.displaced(), Vec::<String>::new());
     let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap();
