@@ -16,4 +16,5 @@ mod state;
 mod step;
 mod tests;
 mod trace;
+mod view;
 mod write;

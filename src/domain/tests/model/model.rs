@@ -2,17 +2,16 @@
 //! everything that can be seen.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     rc::Rc,
-    time::Duration,
 };
 
-use api::{OptimizationRollout, reason::Reason};
+use api::OptimizationRollout;
 use domain::{
     claim::Claim,
     decide::{decide, decide_standby},
     needs::needs,
-    observation::{Breach, Measurements, Member, Observation, Pod, Report, Service, Shard},
+    observation::{Pod, Service, Shard},
 };
 use jiff::Timestamp;
 
@@ -24,9 +23,6 @@ use super::{
     write::Writes,
 };
 
-/// More than any bake and any deadline.
-const LONG: Duration = Duration::from_secs(24 * 3600);
-
 /// The contents of all states, and what was computed of them.
 pub struct Model {
     pub config: Config,
@@ -36,7 +32,7 @@ pub struct Model {
     pub pods: Interned<Pod>,
     pub plans: Interned<Writes>,
     pub applied: Memo<(Id, u8, Id), Id>,
-    bakes: Interned<Option<(String, Timestamp)>>,
+    pub bakes: Interned<Option<(String, Timestamp)>>,
     decisions: Memo<Seen, Id>,
     samplings: Memo<Seen, (Id, bool)>,
     chances: HashMap<Sight, Rc<Chances>>,
@@ -68,13 +64,13 @@ pub struct Chances {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seen {
     pub rollout: Id,
-    map: Id,
-    service: Id,
-    pods: [Id; MEMBERS],
-    endpoints: u8,
-    running: u8,
-    measured: Measured,
-    leads: bool,
+    pub map: Id,
+    pub service: Id,
+    pub pods: [Id; MEMBERS],
+    pub endpoints: u8,
+    pub running: u8,
+    pub measured: Measured,
+    pub leads: bool,
 }
 
 /// How many versions a replica's caches are behind: of the rollout, the ConfigMap, the Service and the pods.
@@ -269,52 +265,6 @@ impl Model {
     pub fn same_run(&self, one: Id, other: Id) -> bool {
         let run = |bake| self.bakes.get(bake).as_ref().clone().map(|(run, _)| run);
         run(one) == run(other)
-    }
-
-    fn observation(&self, seen: Seen) -> Observation {
-        let names = |mask: u8| (0..self.config.members).filter(move |index| mask & 1 << index != 0).map(object::member);
-        let members = (0..self.config.members).map(|index| Member {
-            name: object::member(index),
-            zone: String::new(),
-            unfit: None,
-            pod: Pod::clone(&self.pods.get(seen.pods[index])),
-        });
-        let service =
-            Service { endpoints: names(seen.endpoints).collect(), ..Service::clone(&self.services.get(seen.service)) };
-        Observation {
-            now: object::now(),
-            members: members.collect(),
-            shards: self.maps.get(seen.map).iter().cloned().collect(),
-            services: if self.config.traffic { vec![service] } else { Vec::new() },
-            measurements: self.measurements(seen),
-            ..Observation::default()
-        }
-    }
-
-    fn measurements(&self, seen: Seen) -> Option<Measurements> {
-        let (run, bake) = self.bakes.get(seen.measured.bake).as_ref().clone()?;
-        let time = |long: bool| if long { LONG } else { Duration::ZERO };
-        let report = |index: usize| Report {
-            pod: object::member(index),
-            at: object::now(),
-            enabled: BTreeMap::from([("pool".to_owned(), seen.running & 1 << index != 0)]),
-            revision: None,
-        };
-        Some(Measurements {
-            run,
-            bake,
-            covered: time(seen.measured.covered),
-            silent_for: time(seen.measured.silent),
-            breach: seen.measured.breach.then(|| Breach {
-                reason: Reason::LimitBreached,
-                indicator: "errors".to_owned(),
-                message: "errors: 5% against 0%".to_owned(),
-                worst: Vec::new(),
-            }),
-            indicators: Vec::new(),
-            reports: (0..self.config.members).map(|index| (object::member(index), report(index))).collect(),
-            passing: seen.measured.passing,
-        })
     }
 
     /// How much was computed, for people.

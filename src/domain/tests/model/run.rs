@@ -13,6 +13,7 @@ mod object;
 mod state;
 mod step;
 mod trace;
+mod view;
 mod write;
 
 use std::process::ExitCode;
