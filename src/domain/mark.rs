@@ -20,7 +20,7 @@ pub struct Mark {
 pub struct Cause {
     /// Reason of the condition Aborted.
     pub reason: Reason,
-    /// The numbers, as a sentence of at most 512 characters.
+    /// The numbers, as a sentence of at most 512 bytes.
     pub message: String,
     /// When it was decided.
     pub at: Timestamp,

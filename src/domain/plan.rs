@@ -177,7 +177,7 @@ impl ShardWrite {
 pub struct Notice {
     /// Reason of the event.
     pub reason: Reason,
-    /// Text of the event.
+    /// Text of the event, one line of at most [`MESSAGE`](crate::line::MESSAGE) bytes.
     pub message: String,
     /// A warning rather than normal business.
     pub warning: bool,
