@@ -5,7 +5,7 @@ use std::borrow::Cow;
 mod line;
 
 /// A line longer than this, in bytes, is an error.
-const LONGEST_LINE: usize = 64 * 1024;
+pub(super) const LONGEST_LINE: usize = 64 * 1024;
 /// More wanted series than this on one page are an error.
 const MOST_SERIES: usize = 50_000;
 /// What separates the parts of a line.
@@ -48,31 +48,53 @@ pub fn parse<'a>(
     wanted: &dyn Fn(&str) -> bool,
     sink: &mut dyn FnMut(Series<'a>),
 ) -> Result<(), ParseError> {
-    let (mut kept, mut ended) = (0, false);
-    for (number, raw) in (1..).zip(text.split('\n')) {
-        let failed = |what: String| ParseError { line: number, what };
+    let mut page = Page::default();
+    for line in text.split('\n') {
+        if let Some(series) = page.line(line, wanted)? {
+            sink(series);
+        }
+    }
+    Ok(())
+}
+
+/// A page that is read line by line.
+#[derive(Debug, Default)]
+pub struct Page {
+    lines: usize,
+    kept: usize,
+    ended: bool,
+}
+
+impl Page {
+    /// Reads the next line, without its line feed: a sample line whose name is `wanted`, or none.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`].
+    pub fn line<'a>(&mut self, raw: &'a str, wanted: &dyn Fn(&str) -> bool) -> Result<Option<Series<'a>>, ParseError> {
+        self.lines += 1;
+        let failed = |what: String| ParseError { line: self.lines, what };
         if raw.len() > LONGEST_LINE {
             return Err(failed(format!("the line is longer than {LONGEST_LINE} bytes")));
         }
         let line = raw.strip_suffix('\r').unwrap_or(raw).trim_matches(BLANKS);
         if line.is_empty() {
-            continue;
+            return Ok(None);
         }
-        if ended {
+        if self.ended {
             return Err(failed("there is text after # EOF".to_owned()));
         }
         if line.starts_with('#') {
-            ended = line == "# EOF";
-            continue;
+            self.ended = line == "# EOF";
+            return Ok(None);
         }
-        let Some(series) = line::sample(line, wanted).map_err(failed)? else { continue };
-        if kept == MOST_SERIES {
+        let Some(series) = line::sample(line, wanted).map_err(failed)? else { return Ok(None) };
+        if self.kept == MOST_SERIES {
             return Err(failed(format!("the page has more than {MOST_SERIES} wanted series")));
         }
-        kept += 1;
-        sink(series);
+        self.kept += 1;
+        Ok(Some(series))
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@ use std::{net::IpAddr, time::Duration};
 use domain::{needs::Target, series::Series};
 use futures::{StreamExt, future::BoxFuture};
 
-use super::{Scraper, exposition};
+use super::{
+    Scraper,
+    exposition::{self, LONGEST_LINE, Page},
+};
 
 /// Bytes of one answer that are read at most.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -47,33 +50,55 @@ impl PodScraper {
         if !answer.status().is_success() {
             return Err(format!("{} answers {} at {url}", target.member, answer.status()));
         }
-        let mut body = Vec::new();
+        let mut reading = Reading { wanted, page: Page::default(), found: Vec::new() };
+        // The part of a line that has come so far: two hundred pages at once must not fill the memory.
+        let (mut rest, mut bytes) = (Vec::new(), 0);
         let mut chunks = answer.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(failed)?;
-            if body.len() + chunk.len() > MOST_BYTES {
+            bytes += chunk.len();
+            if bytes > MOST_BYTES {
                 return Err(format!("{} answers with more than {MOST_BYTES} bytes at {url}", target.member));
             }
-            body.extend_from_slice(&chunk);
+            rest.extend_from_slice(&chunk);
+            if let Some(last) = rest.iter().rposition(|byte| *byte == b'\n') {
+                let lines: Vec<u8> = rest.drain(..=last).collect();
+                let lines = lines.strip_suffix(b"\n").unwrap_or(&lines);
+                reading.take(lines).map_err(|what| format!("{} {what} at {url}", target.member))?;
+            }
+            if rest.len() > LONGEST_LINE {
+                break;
+            }
         }
-        let text =
-            String::from_utf8(body).map_err(|_| format!("{} answers with invalid UTF-8 at {url}", target.member))?;
-        let mut found = Vec::new();
-        exposition::parse(&text, &|name| wanted.iter().any(|want| want == name), &mut |series| {
-            found.push(Series {
-                name: series.name.into_owned(),
-                labels: series
-                    .labels
-                    .into_iter()
-                    .map(|(name, value)| (name.into_owned(), value.into_owned()))
-                    .collect(),
-                value: series.value,
-                taken: None,
-            });
-        })
-        .map_err(|error| format!("{} exposes metrics that do not parse at {url}: {error}", target.member))?;
-        Ok(found)
+        reading.take(&rest).map_err(|what| format!("{} {what} at {url}", target.member))?;
+        Ok(reading.found)
     }
+}
+
+/// A page of which a part has come.
+struct Reading<'w> {
+    wanted: &'w [String],
+    page: Page,
+    found: Vec<Series>,
+}
+
+impl Reading<'_> {
+    /// Reads some whole lines.
+    fn take(&mut self, lines: &[u8]) -> Result<(), String> {
+        for line in lines.split(|byte| *byte == b'\n') {
+            let line = str::from_utf8(line).map_err(|_| "answers with invalid UTF-8".to_owned())?;
+            let wanted = |name: &str| self.wanted.iter().any(|want| want == name);
+            let series =
+                self.page.line(line, &wanted).map_err(|error| format!("exposes metrics that do not parse: {error}"))?;
+            self.found.extend(series.map(owned));
+        }
+        Ok(())
+    }
+}
+
+fn owned(series: exposition::Series<'_>) -> Series {
+    let labels = series.labels.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned()));
+    Series { name: series.name.into_owned(), labels: labels.collect(), value: series.value, taken: None }
 }
 
 /// The innermost reason of an error: the outer ones say only in which step it happened.

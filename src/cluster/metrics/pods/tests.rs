@@ -42,6 +42,7 @@ async fn endpoint(answer: Answer) -> (Target, Arc<AtomicUsize>) {
         pod: "uid".to_owned(),
         ip: "127.0.0.1".to_owned(),
         port,
+        measured: true,
     };
     (target, asked)
 }
@@ -88,7 +89,9 @@ async fn only_the_wanted_metrics_are_read() {
     "302"
 )]
 #[case::never_begins("", String::new(), true, "does not answer")]
-#[case::never_ends(OK, "requests_total 1\n".repeat(100_000), true, "more than 8388608 bytes")]
+#[case::never_ends(OK, "others_total 1\n".repeat(100_000), true, "more than 8388608 bytes")]
+#[case::never_ends_a_line(OK, "requests_total 1".repeat(100_000), true, "do not parse")]
+#[case::says_what_is_no_text(OK, "requests_total{a=\"\u{e9}".to_owned(), false, "do not parse")]
 #[case::stops_halfway(OK, String::new(), true, "does not answer")]
 #[case::says_what_is_no_metric(OK, "<html>\n".to_owned(), false, "do not parse")]
 #[case::says_what_is_no_http("SSH-2.0-x\r\n", String::new(), false, "does not answer")]
@@ -108,6 +111,15 @@ async fn an_endpoint_that_does_not_answer_in_full_is_told_in_a_sentence_and_in_t
 }
 
 #[tokio::test]
+async fn a_page_that_comes_in_many_parts_is_read_to_the_end_of_its_last_line() {
+    let lines: Vec<String> = (0..20_000).map(|number| format!("requests_total{{code=\"{number}\"}} 1")).collect();
+    let (target, _) = endpoint(Answer { head: OK, body: lines.join("\n"), goes_on: false }).await;
+    let series = scrape(&target).await.unwrap();
+    let codes: Vec<u32> = series.iter().filter_map(|series| series.label("code")?.parse().ok()).collect();
+    assert_eq!(codes, (0..20_000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn a_pod_without_a_valid_address_is_not_asked() {
     let target = Target {
         member: "node-0".to_owned(),
@@ -115,6 +127,7 @@ async fn a_pod_without_a_valid_address_is_not_asked() {
         pod: "uid".to_owned(),
         ip: "metadata.internal".to_owned(),
         port: 80,
+        measured: true,
     };
     assert_eq!(scrape(&target).await.unwrap_err(), "node-0 has no valid address");
 }

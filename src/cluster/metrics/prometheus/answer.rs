@@ -32,6 +32,9 @@ pub enum Unusable {
     /// It may be partial.
     #[error("answers with {0} warnings, so that the answer may not be whole; run the query by hand to read them")]
     Warnings(usize),
+    /// Some of the nodes that it asked have not answered.
+    #[error("answers with what some of its nodes know; look whether all of its storage nodes are up")]
+    Partial,
     /// The server thinks that the query does not do what it should.
     #[error("answers with {0} notes on the query; run it by hand to read them")]
     Notes(usize),
@@ -55,6 +58,9 @@ struct Envelope<'a> {
     warnings: Vec<IgnoredAny>,
     #[serde(default)]
     infos: Vec<IgnoredAny>,
+    /// How a cluster of VictoriaMetrics says that some of its nodes have not answered.
+    #[serde(default, rename = "isPartial")]
+    is_partial: bool,
 }
 
 #[derive(Deserialize)]
@@ -120,6 +126,9 @@ pub fn read(body: &[u8]) -> Result<Vec<Row>, Unusable> {
     let data = envelope.data.filter(|_| envelope.status == "success").ok_or(Unusable::Foreign)?;
     if !envelope.warnings.is_empty() {
         return Err(Unusable::Warnings(envelope.warnings.len()));
+    }
+    if envelope.is_partial {
+        return Err(Unusable::Partial);
     }
     if !envelope.infos.is_empty() {
         return Err(Unusable::Notes(envelope.infos.len()));

@@ -106,6 +106,7 @@ async fn look(prometheus: &Prometheus, connection: Connection, expressions: &[St
         pod: format!("{name}-uid"),
         ip: String::new(),
         port: 0,
+        measured: true,
     };
     let targets = [target("node-0"), target("node-1")];
     let question = Question {

@@ -61,6 +61,10 @@ fn what_is_not_a_number_stays_that() {
     r#"{"status":"success","data":{"resultType":"matrix","result":[]},"warnings":["store token-1234 is down"]}"#,
     Unusable::Warnings(1)
 )]
+#[case::partial_in_the_way_of_victoriametrics(
+    r#"{"status":"success","isPartial":true,"data":{"resultType":"matrix","result":[]}}"#,
+    Unusable::Partial
+)]
 #[case::notes(
     r#"{"status":"success","data":{"resultType":"vector","result":[]},"infos":["metric might not be a counter"]}"#,
     Unusable::Notes(1)

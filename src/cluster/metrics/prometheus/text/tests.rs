@@ -4,7 +4,7 @@ use super::*;
 
 fn target(name: &str) -> Target {
     let text = || name.to_owned();
-    Target { member: text(), name: text(), pod: "uid".to_owned(), ip: String::new(), port: 0 }
+    Target { member: text(), name: text(), pod: "uid".to_owned(), ip: String::new(), port: 0, measured: true }
 }
 
 #[test]
