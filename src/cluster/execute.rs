@@ -67,6 +67,8 @@ impl WriteError {
                 (409, "AlreadyExists") => Self::Exists(what),
                 (409, _) => Self::Conflict(what),
                 (404, _) => Self::NotFound(what),
+                // So it says that the object of this name is another one by now.
+                (422, _) if status.message.contains("metadata.uid: Invalid value") => Self::Conflict(what),
                 (400 | 403 | 405 | 413 | 422, _) => Self::Refused { what, message: status.message.clone() },
                 _ => Self::Unavailable { what, message: format!("{} {}", status.code, status.message) },
             },

@@ -7,7 +7,7 @@ use api::{
     names::{COHORT_LABEL, FINALIZER, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, SERVING_LABEL},
 };
 use domain::plan::{Advance, ShardWrite};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::{ResourceExt, core::ObjectMeta};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ impl Writer {
     /// begun only while this replica leads.
     ///
     /// # Errors
-    /// The first write that failed, or [`WriteError::NotLeading`]; later ones were not tried.
+    /// The first write that failed, or [`WriteError::NotLeading`]; of the steps after it none was tried.
     pub async fn advance(
         &self,
         rollout: &OptimizationRollout,
@@ -57,14 +57,12 @@ impl Writer {
             }),
             _ => None,
         });
-        let maps: Vec<_> = maps.collect();
-        stream::iter(maps).buffer_unordered(CONCURRENCY).try_collect::<()>().await?;
+        together(maps.collect()).await?;
         let pods = items.iter().map(|item| async move {
             led()?;
             self.advance_pod(rollout, item).await
         });
-        let pods: Vec<_> = pods.collect();
-        stream::iter(pods).buffer_unordered(CONCURRENCY).try_collect().await
+        together(pods.collect()).await
     }
 
     async fn advance_pod(&self, rollout: &OptimizationRollout, item: &Advance) -> Result<(), WriteError> {
@@ -184,6 +182,12 @@ impl Writer {
             result => result.map(drop),
         }
     }
+}
+
+/// Does all of these, and tells the first error: one that is refused must not keep the others from theirs.
+async fn together(writes: Vec<impl Future<Output = Result<(), WriteError>>>) -> Result<(), WriteError> {
+    let outcomes: Vec<_> = stream::iter(writes).buffer_unordered(CONCURRENCY).collect().await;
+    outcomes.into_iter().collect()
 }
 
 /// Without `serving`, that label and the mark stay as they are.

@@ -8,9 +8,6 @@ use kube::{Resource, ResourceExt, core::ObjectMeta};
 
 use super::{WriteError, Writer};
 
-/// Longest text that the API takes.
-const LONGEST_NOTE: usize = 1024;
-
 impl Writer {
     /// Publishes an event about a rollout. Its name derives from what it says, so that a repetition is the same event.
     ///
@@ -24,8 +21,10 @@ impl Writer {
         now: Timestamp,
     ) -> Result<(), WriteError> {
         let name = rollout.name_any();
-        let run = rollout.status.as_ref().and_then(|status| status.run.as_ref()).map_or("", |run| run.id.as_str());
-        let identity = stable_hash(&[run, &notice.reason.to_string(), &notice.message]);
+        let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
+        // A plan that is run again after another one may have the id that it had before.
+        let run = run.map_or_else(String::new, |run| format!("{} {}", run.id, run.started_at.0));
+        let identity = stable_hash(&[&run, &notice.reason.to_string(), &notice.message]);
         let event = Event {
             metadata: ObjectMeta {
                 name: Some(format!("{name}.{identity:016x}")),
@@ -38,7 +37,7 @@ impl Writer {
             action: Some(notice.reason.to_string()),
             reason: Some(notice.reason.to_string()),
             type_: Some(if notice.warning { "Warning" } else { "Normal" }.to_owned()),
-            note: Some(notice.message.chars().take(LONGEST_NOTE).collect()),
+            note: Some(notice.message.clone()),
             regarding: Some(rollout.object_ref(&())),
             ..Event::default()
         };

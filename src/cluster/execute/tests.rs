@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::*;
 
 mod order;
+mod refused;
 
 fn rollout() -> OptimizationRollout {
     let spec = json!({
