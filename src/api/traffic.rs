@@ -35,7 +35,8 @@ fn hundred_percent() -> Threshold {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceReference {
-    /// name of the Service, in the namespace of the rollout. Headless Services cannot be rerouted.
+    /// name of the Service, in the namespace of the rollout. Headless Services, and those whose internal or
+    /// external traffic policy is Local, cannot be rerouted.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
 }

@@ -60,6 +60,12 @@ fn refused(service: &Service) -> Option<String> {
             "Service {name} has internalTrafficPolicy Local: a Node without baseline members would lose it"
         ));
     }
+    if spec.external_traffic_policy.as_deref() == Some("Local") {
+        return Some(format!(
+            "Service {name} has externalTrafficPolicy Local: a Node without baseline members would lose what comes from \
+             outside"
+        ));
+    }
     None
 }
 

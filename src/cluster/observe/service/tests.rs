@@ -18,6 +18,7 @@ fn service(spec: serde_json::Value) -> Service {
 #[case::headless(json!({"clusterIP": "None"}), "is headless")]
 #[case::external(json!({"type": "ExternalName"}), "ExternalName")]
 #[case::sick_members(json!({"publishNotReadyAddresses": true}), "publishNotReadyAddresses")]
+#[case::local_from_outside(json!({"externalTrafficPolicy": "Local"}), "externalTrafficPolicy Local")]
 #[case::local(json!({"internalTrafficPolicy": "Local"}), "internalTrafficPolicy Local")]
 fn a_service_that_cannot_be_rerouted_says_why(#[case] spec: serde_json::Value, #[case] words: &str) {
     let refusal = refused(&service(spec)).unwrap();
