@@ -11,8 +11,7 @@ use api::{
 use domain::{
     delivery,
     observation::{Measurements, Member, Observation, Problem, Shard},
-    rendering,
-    run::{plan_id, run_id},
+    rendering, run,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::{
@@ -160,7 +159,7 @@ fn rendered_maps(
     }
     // During a run it has been ours, so somebody made another one in its place: that is not a question of names.
     let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
-    let started = || run.is_some_and(|run| run.id == run_id(&plan_id(rollout), rollout.spec.attempt));
+    let started = || run.is_some_and(|run| run::is_of(run, rollout));
     if let Some((name, _)) = foreign.first()
         && seen.shards.is_empty()
         && !started()

@@ -2,7 +2,7 @@
 
 use std::hash::Hasher;
 
-use api::OptimizationRollout;
+use api::{OptimizationRollout, status::Run};
 use serde::Serialize;
 use siphasher::sip::SipHasher13;
 
@@ -35,6 +35,13 @@ fn text(part: &impl Serialize) -> String {
 #[must_use]
 pub fn run_id(plan: &str, attempt: i32) -> String {
     format!("{plan}-{attempt}")
+}
+
+/// Whether a run is of this plan and this attempt. One that is repeated later, after another plan, may have another
+/// [`id`](run_id).
+#[must_use]
+pub fn is_of(run: &Run, rollout: &OptimizationRollout) -> bool {
+    run.attempt == rollout.spec.attempt && run.plan == plan_id(rollout)
 }
 
 /// The identity of what a bake is judged by: stages and indicators. Another one restarts the bake.

@@ -3,7 +3,7 @@
 use std::{fmt::Debug, time::Duration};
 
 use api::Connection;
-use cluster::observe::{Namespace, SERVICE_NAME_LABEL, base, connection, pod, shard};
+use cluster::observe::{Namespace, SERVICE_NAME_LABEL, base, connection, pod, shard, snapshot::PAGE};
 use futures::{Stream, StreamExt, channel::mpsc::UnboundedSender};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Node, Pod, Service},
@@ -26,9 +26,6 @@ use crate::{reconcile::Guarded, synchronization::Synchronization};
 
 /// Seconds after which a watch is opened anew. A connection that a load balancer dropped in silence is noticed then.
 pub const WATCH_TIMEOUT: u32 = 60;
-
-/// Objects in one answer to a list: a ConfigMap can have a megabyte, and most of them are pruned at once.
-const PAGE: u32 = 100;
 
 /// The longest pause of a watch that fails. An API server that comes back has to be found soon, because no retreat is seen
 /// to its end before, and kube's own pauses grow to half a minute.
@@ -109,8 +106,28 @@ pub fn connections(
     watch(Api::all(client.clone()), "", |_| {}, changed, synchronization, tasks)
 }
 
+/// A namespace whose fleets may be touched.
+pub struct Served {
+    /// Its objects.
+    pub objects: Namespace,
+    /// Whether they have been seen. One namespace that may not be read holds up no other.
+    pub synchronization: Synchronization,
+}
+
 /// Watches everything that matters in one namespace.
 pub fn namespace(
+    client: &Client,
+    namespace: &str,
+    rollouts: &Store<Guarded>,
+    wake: &Wake,
+    tasks: &mut JoinSet<()>,
+) -> Served {
+    let synchronization = Synchronization::default();
+    let objects = objects(client, namespace, rollouts, wake, &synchronization, tasks);
+    Served { objects, synchronization }
+}
+
+fn objects(
     client: &Client,
     namespace: &str,
     rollouts: &Store<Guarded>,

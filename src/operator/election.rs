@@ -108,7 +108,8 @@ impl Election {
             let asked = Instant::now();
             match tokio::time::timeout(DEADLINE, self.round(&leases, &mut watched)).await {
                 Ok(Ok(held @ (Next::Acquire | Next::Renew))) => {
-                    if held == Next::Acquire {
+                    // A request that took the Lease and whose answer was late looks like one that renewed it.
+                    if held == Next::Acquire || !leads {
                         self.leadership.take(asked);
                     } else {
                         self.leadership.renew(asked);

@@ -87,8 +87,8 @@ pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> 
     let namespaces: BTreeMap<_, _> = namespaces
         .into_iter()
         .map(|namespace| {
-            let caches = caches::namespace(&client, &namespace, &rollouts, &wake, &synchronization, &mut tasks);
-            (namespace, caches)
+            let served = caches::namespace(&client, &namespace, &rollouts, &wake, &mut tasks);
+            (namespace, served)
         })
         .collect();
     let leadership = election::Leadership::new(Instant::now());
@@ -124,7 +124,15 @@ pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> 
             }
         }
     };
-    let election = tokio::spawn(election.run(stopped, everything));
+    let candidate = context.clone();
+    let election = tokio::spawn(async move {
+        let mut stopped = stopped;
+        // Who has not caught up leads nobody, and would keep the Lease from somebody who has.
+        tokio::select! {
+            () = candidate.caught_up() => election.run(stopped, everything).await,
+            _ = &mut stopped => {}
+        }
+    });
     let sweeper = context.clone();
     tasks.spawn(async move {
         loop {
@@ -134,7 +142,7 @@ pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> 
     });
     let ready = context.clone();
     tasks.spawn(async move {
-        ready.synchronization.complete().await;
+        ready.caught_up().await;
         ready.telemetry.set_ready();
         std::future::pending().await
     });

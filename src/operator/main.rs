@@ -1,6 +1,11 @@
 //! optimization-operator.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Parser;
 use cluster::metrics::{
@@ -49,9 +54,7 @@ async fn run(options: Options) -> Result<(), String> {
     config.reset_reader_on_write = true;
     let client = Client::try_from(config).map_err(|error| format!("cannot make a client: {error}"))?;
     let telemetry = Arc::new(Telemetry::default());
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let listener = listen(options.listen).await?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let planner = Planner::default();
     let served = tokio::spawn(server::serve(listener, telemetry.clone(), planner.clone(), async {
@@ -76,6 +79,17 @@ async fn run(options: Options) -> Result<(), String> {
     drop(stop);
     let _ = tokio::time::timeout(Duration::from_secs(1), served).await;
     outcome
+}
+
+/// A listener on this address. All addresses of both families are those of IPv4 alone where a machine has no IPv6.
+async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    let failed = |error| format!("cannot listen on {address}: {error}");
+    match TcpListener::bind(address).await {
+        Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await.map_err(failed)
+        }
+        bound => bound.map_err(failed),
+    }
 }
 
 fn terminated() -> Result<impl Future<Output = ()>, String> {

@@ -17,7 +17,7 @@ pub struct Options {
     #[arg(long, env = "STANDBY", value_enum, ignore_case = true, default_value_t = Standby::Observe)]
     pub standby: Standby,
     /// Address of /livez, /readyz, /metrics and /plan
-    #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
+    #[arg(long, env = "LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
     /// Name of this replica
     #[arg(long, env = "POD_NAME")]

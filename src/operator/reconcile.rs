@@ -8,11 +8,11 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use api::{OptimizationRollout, reason::Reason};
 use cluster::{
     execute::{WriteError, Writer},
-    observe::{Namespace, World},
+    observe::World,
 };
 use domain::{
     claim::{Claim, claim},
-    decide::needs_and_plan,
+    decide::{decide, intent::IDLE, needs_and_plan},
     needs::needs,
     observation::{Observation, Problem},
 };
@@ -22,6 +22,7 @@ use kube_runtime::{controller::Action, reflector::ObjectRef};
 use tokio::time::Instant;
 
 use crate::{
+    caches::Served,
     election::Leadership,
     memory::Memory,
     options::Standby,
@@ -36,6 +37,8 @@ pub type Guarded = DeserializeGuard<OptimizationRollout>;
 
 /// After a write that got no answer.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
+/// A pass waits so long for the objects of its namespace to be seen, before it lets others pass.
+const UNSEEN: Duration = Duration::from_secs(1);
 /// A standby looks this often at a rollout that runs.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -56,12 +59,12 @@ impl fmt::Display for Key {
 
 /// Everything that passes share.
 pub struct Context {
-    /// Whether what is watched has been seen.
+    /// Whether what is watched in the whole cluster has been seen.
     pub synchronization: Synchronization,
     /// Watched objects of the cluster.
     pub world: World,
-    /// Watched objects by namespace.
-    pub namespaces: BTreeMap<String, Namespace>,
+    /// The namespaces that are served, by name.
+    pub namespaces: BTreeMap<String, Served>,
     /// The only writer.
     pub writer: Writer,
     /// The looks.
@@ -94,10 +97,29 @@ impl Context {
         self.memory.retain(exists);
     }
 
+    /// Waits until all that is watched has been seen. A namespace that may not be read is not waited for.
+    pub async fn caught_up(&self) {
+        self.synchronization.complete().await;
+        for served in self.namespaces.values() {
+            served.synchronization.tried().await;
+        }
+    }
+
+    /// Tells of a rollout in a namespace that is not served that nobody here looks after it. Where there is a status
+    /// already, somebody else does, or did: what has become of its run cannot be seen from here.
+    async fn unserved(&self, key: &Key, rollout: &OptimizationRollout) -> Duration {
+        let is_new = rollout.status.is_none() && rollout.metadata.deletion_timestamp.is_none();
+        if is_new && self.leadership.may_advance() {
+            let plan = decide(rollout, &self.observe(key, rollout));
+            return self.execute(key, rollout, &plan).await;
+        }
+        IDLE
+    }
+
     /// Everything that a decision about a rollout may know now.
     pub fn observe(&self, key: &Key, rollout: &OptimizationRollout) -> Observation {
         let now = (self.clock)();
-        let Some(namespace) = self.namespaces.get(&key.namespace) else {
+        let Some(served) = self.namespaces.get(&key.namespace) else {
             let message = format!(
                 "the operator does not serve namespace {}; add it to the chart's value namespaces",
                 key.namespace
@@ -107,7 +129,7 @@ impl Context {
         };
         let measurements = self.samplers.measurements(key);
         let report_due = self.memory.report_due(key);
-        let mut seen = self.world.observe(namespace, rollout, now, measurements, report_due);
+        let mut seen = self.world.observe(&served.objects, rollout, now, measurements, report_due);
         self.memory.watch(key, &mut seen);
         seen.problems.extend(self.memory.problem(key));
         seen
@@ -129,6 +151,12 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
     };
     context.synchronization.complete().await;
     let key = Key { namespace: rollout.namespace().unwrap_or_default(), name: rollout.name_any() };
+    let Some(served) = context.namespaces.get(&key.namespace) else {
+        return Ok(Action::requeue(context.unserved(&key, rollout).await));
+    };
+    if tokio::time::timeout(UNSEEN, served.synchronization.complete()).await.is_err() {
+        return Ok(Action::requeue(AFTER_FAILURE));
+    }
     let mut seen = context.observe(&key, rollout);
     context.check_connection(&key, rollout, &mut seen).await;
     let follow = |sampling| context.samplers.follow(&key, &ObjectRef::from_obj(&*guarded), sampling);
@@ -144,7 +172,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
         }
     } else {
         let sampling = if context.standby == Standby::Observe { needs(rollout, &seen) } else { None };
-        let otherwise = if sampling.is_some() { STANDBY_INTERVAL } else { domain::decide::intent::IDLE };
+        let otherwise = if sampling.is_some() { STANDBY_INTERVAL } else { IDLE };
         follow(sampling);
         standby::pass(&context, &key, rollout, &seen).await.unwrap_or(otherwise)
     };

@@ -6,30 +6,64 @@
 use kube_runtime::watcher::{Error, Event};
 use tokio::sync::watch::Sender;
 
-/// Counts the watches that have not been answered. Clones count together.
+/// Counts watches that have not been answered. Clones count together.
 #[derive(Clone, Debug, Default)]
 pub struct Synchronization {
-    unanswered: Sender<usize>,
+    watches: Sender<Watches>,
+}
+
+#[derive(Debug, Default)]
+struct Watches {
+    unanswered: usize,
+    /// How many of these failed instead.
+    failed: usize,
+}
+
+/// What is known of one watch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    Unanswered,
+    Failed,
+    Answered,
 }
 
 impl Synchronization {
     /// One more watch. Its events have to be shown to what is returned, after they were stored.
     pub fn watch<K>(&self) -> impl FnMut(&Result<Event<K>, Error>) + Send + 'static {
-        self.unanswered.send_modify(|count| *count += 1);
-        let unanswered = self.unanswered.clone();
-        let mut answered = false;
+        self.watches.send_modify(|watches| watches.unanswered += 1);
+        let watches = self.watches.clone();
+        let mut known = Watch::Unanswered;
         move |event| {
-            if !answered && matches!(event, Ok(Event::InitDone)) {
-                answered = true;
-                unanswered.send_modify(|count| *count -= 1);
+            let next = match event {
+                Ok(Event::InitDone) => Watch::Answered,
+                Err(_) if known == Watch::Unanswered => Watch::Failed,
+                _ => return,
+            };
+            if known == Watch::Answered || known == next {
+                return;
             }
+            watches.send_modify(|watches| {
+                watches.unanswered -= usize::from(next == Watch::Answered);
+                watches.failed += usize::from(next == Watch::Failed);
+                watches.failed -= usize::from(known == Watch::Failed);
+            });
+            known = next;
         }
     }
 
     /// Waits until every watch has been answered.
     pub async fn complete(&self) {
+        self.wait_for(|watches| watches.unanswered == 0).await;
+    }
+
+    /// Waits until every watch has been answered, or has failed at least once.
+    pub async fn tried(&self) {
+        self.wait_for(|watches| watches.unanswered == watches.failed).await;
+    }
+
+    async fn wait_for(&self, condition: impl FnMut(&Watches) -> bool) {
         // The sender lives as long as we do.
-        let _ = self.unanswered.subscribe().wait_for(|count| *count == 0).await;
+        let _ = self.watches.subscribe().wait_for(condition).await;
     }
 }
 

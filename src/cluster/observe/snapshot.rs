@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Namespace, World, shard};
 
-/// Objects that one answer has at most.
-const PAGE: u32 = 100;
+/// Objects in one answer to a list: a ConfigMap can have a megabyte, and most of them are pruned at once.
+pub const PAGE: u32 = 100;
 
 /// What one look has seen.
 pub struct Snapshot {

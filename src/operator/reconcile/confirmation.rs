@@ -13,7 +13,7 @@ use domain::{
     needs::Connection,
     observation::{Neighbour, Observation},
     plan::Plan,
-    run::{plan_id, run_id},
+    run,
 };
 
 use super::{AFTER_FAILURE, Context, Key};
@@ -25,9 +25,8 @@ impl Context {
     /// Asks whether a Connection can be used, while its rollout has not started.
     pub(super) async fn check_connection(&self, key: &Key, rollout: &OptimizationRollout, seen: &mut Observation) {
         let (Some(name), Some(Ok(spec))) = (connection::name(rollout), &seen.connection) else { return };
-        let wanted = run_id(&plan_id(rollout), rollout.spec.attempt);
         let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
-        if run.is_some_and(|run| run.id == wanted) {
+        if run.is_some_and(|run| run::is_of(run, rollout)) {
             return;
         }
         let connection = Connection { name: name.to_owned(), namespace: key.namespace.clone(), spec: Ok(spec.clone()) };
@@ -107,10 +106,14 @@ impl Context {
         rollout: &OptimizationRollout,
         seen: Observation,
     ) -> Result<Observation, Unknown> {
-        let Some(namespace) = self.namespaces.get(&key.namespace) else { return Ok(seen) };
+        let Some(served) = self.namespaces.get(&key.namespace) else { return Ok(seen) };
         let newest = snapshot::config_maps(&self.client, &key.namespace);
-        let config_maps = asked(key, "cannot see what the ConfigMaps say", SNAPSHOT, newest).await?;
-        let namespace = Namespace { config_maps, ..namespace.clone() };
+        let config_maps = match asked(key, "cannot see what the ConfigMaps say", SNAPSHOT, newest).await {
+            // What may not be read cannot hold up a deletion: a namespace that ends loses the right to it first.
+            Err(Unknown::Refused) if rollout.metadata.deletion_timestamp.is_some() => return Ok(seen),
+            answer => answer?,
+        };
+        let namespace = Namespace { config_maps, ..served.objects.clone() };
         let newest = self.world.observe(&namespace, rollout, seen.now, None, seen.report_due);
         Ok(Observation { members: newest.members, shards: newest.shards, base: newest.base, ..seen })
     }

@@ -16,3 +16,20 @@ fn every_waiter_goes_on_once_the_last_watch_is_answered() {
     first(&Ok(Event::InitDone));
     assert_eq!(done(), 2);
 }
+
+#[test]
+fn a_watch_that_fails_is_tried_and_not_answered() {
+    let synchronization = Synchronization::default();
+    let (mut first, mut second) = (synchronization.watch::<Pod>(), synchronization.watch::<Pod>());
+    let is = |mut waiter: std::pin::Pin<Box<dyn Future<Output = ()> + '_>>| waiter.as_mut().now_or_never().is_some();
+    let state = || (is(Box::pin(synchronization.tried())), is(Box::pin(synchronization.complete())));
+    first(&Ok(Event::InitDone));
+    assert_eq!(state(), (false, false));
+    second(&Err(Error::NoResourceVersion));
+    second(&Err(Error::NoResourceVersion));
+    assert_eq!(state(), (true, false));
+    second(&Ok(Event::InitDone));
+    assert_eq!(state(), (true, true));
+    second(&Err(Error::NoResourceVersion));
+    assert_eq!(state(), (true, true));
+}
