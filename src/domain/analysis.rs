@@ -3,7 +3,7 @@
 //! Missing, stale, insufficient or non-finite data is never a pass. Time is monotonic, counted from the first look.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -148,7 +148,7 @@ impl History {
         self.measurements.silent_for = look.at.saturating_sub(self.last_sufficient);
         self.measurements.indicators = verdicts.into_iter().map(|(_, status)| status).collect();
         if self.measurements.breach.is_none() {
-            self.measurements.breach = self.catastrophe().or_else(|| self.breach());
+            self.measurements.breach = self.catastrophe(look.at).or_else(|| self.breach());
         }
         self.last_look = Some(look.at);
     }
@@ -177,7 +177,10 @@ impl History {
         let stale_after = self.sampling.stale_after();
         let keep = keep.max(self.sampling.interval) + self.sampling.interval + stale_after.unwrap_or_default();
         let moment = Moment { at: look.at, now: look.now, stale_after: stale_after.unwrap_or(Duration::MAX) };
-        self.tracks.retain(|name, _| look.scrapes.iter().any(|scrape| scrape.member == *name));
+        let scraped: BTreeSet<&str> = look.scrapes.iter().map(|scrape| scrape.member.as_str()).collect();
+        let unmeasured = self.sampling.targets.iter().filter(|target| !target.measured);
+        let unmeasured: BTreeSet<&str> = unmeasured.map(|target| target.member.as_str()).collect();
+        self.tracks.retain(|name, _| scraped.contains(name.as_str()));
         for scrape in &look.scrapes {
             if let Some(series) = &scrape.series {
                 let keeps_samples = stale_after.is_some();
@@ -186,7 +189,7 @@ impl History {
                     self.measurements.reports.insert(scrape.member.clone(), report);
                 }
             }
-            if self.sampling.returning.contains(&scrape.member) {
+            if self.sampling.returning.contains(&scrape.member) || unmeasured.contains(scrape.member.as_str()) {
                 self.tracks.remove(&scrape.member);
                 continue;
             }
@@ -212,7 +215,16 @@ impl History {
                 }
             }
         }
-        self.measurements.reports.retain(|name, _| look.scrapes.iter().any(|scrape| scrape.member == *name));
+        // Who is not asked any more has acknowledged, and runs it on.
+        let Sampling { optimized, returning, .. } = &self.sampling;
+        self.measurements
+            .reports
+            .retain(|name, _| scraped.contains(name.as_str()) || optimized.contains(name) || returning.contains(name));
+    }
+
+    /// Whether an indicator is not judged yet.
+    fn is_delayed(&self, indicator: &Indicator, at: Duration) -> bool {
+        at.saturating_sub(self.started) < indicator.initial_delay.get()
     }
 
     fn mode(&self, name: &str) -> Option<Mode> {
@@ -270,7 +282,7 @@ impl History {
                     Query::Ratio { numerator, .. } if !self.numerator_seen.get(index).copied().unwrap_or_default() => {
                         Judgement::Unknown(format!("no member exposes {}; let the counter start at 0", numerator.name))
                     }
-                    _ if at.saturating_sub(self.started) < indicator.initial_delay.get() => {
+                    _ if self.is_delayed(&indicator, at) => {
                         Judgement::Unknown(format!("initialDelay {} is not over", indicator.initial_delay))
                     }
                     _ => judge::judge(&indicator, &optimized, &baseline, outage),

@@ -17,7 +17,7 @@ use crate::{
 
 /// How often a rollout without a source of measurements is looked at.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
-/// Members of each cohort that one look asks at most.
+/// Members of each cohort that one look measures at most.
 const MOST_PER_COHORT: usize = 100;
 
 /// The looks that a rollout needs while it runs.
@@ -97,6 +97,8 @@ pub struct Target {
     pub ip: String,
     /// Port of its metrics, for the same.
     pub port: u16,
+    /// Whether it stands for its cohort; who does not is asked what it runs alone.
+    pub measured: bool,
 }
 
 /// The looks that this rollout needs now; `None` while nothing runs.
@@ -155,10 +157,11 @@ fn source(pass: &Pass<'_>, source: &metrics::Source) -> Source {
     }
 }
 
-/// Members that go back are asked as well: they have to acknowledge it. One that is overridden is not: it is evidence
-/// neither for the optimization nor for the baseline.
+/// Some members of each cohort, and everybody whose acknowledgement is awaited, those that go back as well. One that is
+/// overridden is not asked: it is evidence neither for the optimization nor for the baseline.
 fn targets(pass: &Pass<'_>, source: &Source) -> Vec<Target> {
     let (mut optimized, mut others) = (0, 0);
+    let report = pass.spec.fleet.acknowledgement.timer.is_none();
     let is_foreign = foreign::detect(pass);
     let mut targets = Vec::new();
     for standing in &pass.roster.standings {
@@ -176,16 +179,18 @@ fn targets(pass: &Pass<'_>, source: &Source) -> Vec<Target> {
             _ if asks_pods => continue,
             _ => (String::new(), 0),
         };
-        if *count == MOST_PER_COHORT {
+        let measured = *count < MOST_PER_COHORT;
+        let awaited = report && (standing.is_pending() || standing.is_stray());
+        if !measured && !awaited {
             continue;
         }
         // It runs what it is not to run: no measure for either cohort.
         if is_foreign(standing) {
             continue;
         }
-        *count += 1;
+        *count += usize::from(measured);
         let member = standing.member.name.clone();
-        targets.push(Target { member, name: pod.name.clone(), pod: pod.uid.clone(), ip, port });
+        targets.push(Target { member, name: pod.name.clone(), pod: pod.uid.clone(), ip, port, measured });
     }
     targets
 }

@@ -25,6 +25,9 @@ pub struct Inverse {
     /// What stood at each path that was written; nothing where it was absent.
     #[serde(rename = "b")]
     pub before: BTreeMap<String, Option<Scalar>>,
+    /// What was written there: a rollout may ask for something else when it is taken back.
+    #[serde(rename = "w", default, skip_serializing_if = "Changes::is_empty")]
+    pub wrote: Changes,
 }
 
 /// The file with these changes, and the way back.
@@ -38,19 +41,20 @@ pub fn patch(format: Format, file: &str, changes: &Changes) -> Result<(String, I
         hash: splice::fingerprint(&patched),
         splices: splice::inverse(file, &patched),
         before: changes.keys().map(|path| (path.clone(), found.get(path).cloned())).collect(),
+        wrote: changes.clone(),
     };
     Ok((patched, inverse))
 }
 
-/// The file without the changes that we `wrote`. A value that somebody else has changed since stays. A path that the
-/// inverse does not know goes to its value in `declared`, or away.
+/// The file without the changes that the inverse tells of, or without an inverse `switched`. A value that somebody else
+/// has changed since stays. A path that the inverse does not know goes to its value in `declared`, or away.
 ///
 /// # Errors
 /// When the file does not parse: it is nobody's to overwrite then.
 pub fn undo(
     format: Format,
     file: &str,
-    wrote: &Changes,
+    switched: &Changes,
     inverse: Option<&Inverse>,
     declared: &Changes,
 ) -> Result<String, FormatError> {
@@ -58,6 +62,8 @@ pub fn undo(
     if let Some(file) = exact.and_then(|inverse| splice::apply(file, &inverse.splices)) {
         return Ok(file);
     }
+    // Those of older versions do not tell.
+    let wrote = inverse.map(|inverse| &inverse.wrote).filter(|wrote| !wrote.is_empty()).unwrap_or(switched);
     let found = format::read(format, file, wrote.keys().map(String::as_str))?;
     let before = |path: &String| match inverse.and_then(|inverse| inverse.before.get(path)) {
         Some(before) => before.clone(),

@@ -51,9 +51,10 @@ impl History {
     }
 
     /// A sample far beyond doubt.
-    pub(super) fn catastrophe(&self) -> Option<Breach> {
+    pub(super) fn catastrophe(&self, at: Duration) -> Option<Breach> {
         self.sampling.indicators.iter().enumerate().find_map(|(index, indicator)| {
-            let limit = indicator.max.as_ref().filter(|_| indicator.mode == Mode::Enforce)?.value();
+            let is_judged = indicator.mode == Mode::Enforce && !self.is_delayed(indicator, at);
+            let limit = indicator.max.as_ref().filter(|_| is_judged)?.value();
             let Some(Ok(Query::Ratio { .. })) = self.queries.get(index) else { return None };
             let cohort = |optimized: bool| {
                 let members = self.tracks.iter().filter(move |(_, member)| member.optimized == optimized);

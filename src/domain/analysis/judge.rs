@@ -111,14 +111,14 @@ pub fn judge(indicator: &Indicator, optimized: &Pooled, baseline: &Pooled, outag
         Ok(other) => other,
         Err(why) => return Judgement::Unknown(why),
     };
-    if let Some(limit) = indicator.max_increase.as_ref().filter(|limit| value > other * (1.0 + limit.value())) {
+    if let Some(limit) = indicator.max_increase.as_ref().filter(|limit| value > other + other.abs() * limit.value()) {
         return Judgement::Beyond(format!(
             "{} is more than {limit} above the baseline's {}",
             written(indicator, value),
             written(indicator, other)
         ));
     }
-    if let Some(limit) = indicator.max_decrease.as_ref().filter(|limit| value < other * (1.0 - limit.value())) {
+    if let Some(limit) = indicator.max_decrease.as_ref().filter(|limit| value < other - other.abs() * limit.value()) {
         return Judgement::Beyond(format!(
             "{} is more than {limit} below the baseline's {}",
             written(indicator, value),

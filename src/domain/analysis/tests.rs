@@ -6,7 +6,10 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::{needs::Source, series::Series};
+use crate::{
+    needs::{Source, Target},
+    series::Series,
+};
 
 mod sampled;
 
@@ -88,6 +91,43 @@ impl Watch {
     fn verdict(&self) -> Verdict {
         self.history.measurements().indicators[0].verdict
     }
+}
+
+#[test]
+fn who_is_asked_for_an_acknowledgement_alone_is_no_evidence_and_its_report_stays() {
+    let mut watch = Watch::new(errors());
+    let target = |member: &str, measured| Target {
+        member: member.to_owned(),
+        name: member.to_owned(),
+        pod: format!("{member}-uid"),
+        ip: String::new(),
+        port: 0,
+        measured,
+    };
+    let mut sampling = watch.history.sampling.clone();
+    sampling.targets = vec![target("o1", true), target("o2", false)];
+    watch.history.follow(sampling.clone(), Duration::ZERO);
+    let sick: &[(&str, f64)] = &[("requests_total", 0.0), ("errors_total", 0.0), ("enabled", 1.0)];
+    let look = |member| scrape(member, Some(sick));
+    watch.take(vec![look("o1"), look("o2"), look("b1")]);
+    assert_eq!(watch.history.tracks.keys().collect::<Vec<_>>(), ["b1", "o1"]);
+    watch.take(vec![look("o1"), look("b1")]);
+    let reports = || watch.history.measurements().reports.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(reports(), ["b1", "o1", "o2"]);
+    sampling.optimized.remove("o2");
+    watch.history.follow(sampling, Duration::ZERO);
+    watch.take(vec![look("o1"), look("b1")]);
+    assert_eq!(watch.history.measurements().reports.keys().cloned().collect::<Vec<_>>(), ["b1", "o1"]);
+}
+
+#[test]
+fn before_its_delay_is_over_an_indicator_neither_breaches_nor_passes() {
+    let mut indicator = errors();
+    indicator["initialDelay"] = json!("8s");
+    let mut watch = Watch::new(indicator);
+    let early = watch.look(4, 0.9, 0.0);
+    assert!(early.breach.is_none() && !early.passing, "{early:?}");
+    assert!(watch.look(1, 0.9, 0.0).breach.is_some());
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use api::{
     OptimizationRollout,
     fleet::{Delivery, Rendered},
-    indicator::Mode,
-    metrics::{Metrics, Source},
+    indicator::{Indicator, Mode},
+    metrics::{Metrics, SilenceAction, Source},
     names::{BASE_KEY, MEMBERS_KEY, RECORD_ANNOTATION},
     optimization::Optimization,
     reason::Reason,
@@ -73,9 +73,28 @@ fn spec(pass: &Pass<'_>) -> Option<Problem> {
         );
         return Some(Problem::new(Reason::InvalidSpec, message));
     }
+    if let Some(problem) = pass.spec.metrics.as_ref().and_then(|metrics| impatience(metrics, &pass.spec.indicators)) {
+        return Some(problem);
+    }
     [&pass.settings.optimized, &pass.settings.baseline].into_iter().find_map(|values| {
         let error = delivery::file(config, None, values).err()?;
         Some(Problem::new(Reason::InvalidSpec, format!("spec.optimizations: {error}")))
+    })
+}
+
+/// A silence that ends a stage before its indicators can be judged: after their delay, at the second look of a member.
+fn impatience(metrics: &Metrics, indicators: &[Indicator]) -> Option<Problem> {
+    let enforced = indicators.iter().filter(|indicator| indicator.mode == Mode::Enforce);
+    let last = enforced.max_by_key(|indicator| indicator.initial_delay)?;
+    let needed = metrics.interval.get().saturating_mul(2).saturating_add(last.initial_delay.get());
+    let deadline = metrics.silence.deadline;
+    (metrics.silence.action == SilenceAction::Retreat && deadline.get() < needed).then(|| {
+        let message = format!(
+            "spec.metrics.silence.deadline {deadline} is over before indicator {} can be judged: after its initialDelay \
+             {} and two intervals of {}; raise the deadline, or set silence.action: Hold",
+            last.name, last.initial_delay, metrics.interval
+        );
+        Problem::new(Reason::InvalidSpec, message)
     })
 }
 
@@ -134,18 +153,18 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
         return Some(Problem::new(Reason::InvalidSpec, message));
     }
     let refused = pass.seen.services.iter().find_map(|service| service.refused.clone());
-    if let (Some(refused), Phase::Idle) = (refused, pass.phase) {
+    if let (Some(refused), true) = (refused, pass.may_start()) {
         return Some(Problem::new(Reason::ServiceRefused, refused));
     }
     let eligible = pass.roster.standings.iter().filter(|standing| is_eligible(standing)).count();
-    if eligible == 0 && pass.phase == Phase::Idle && !is_optimized_already(pass) {
+    if eligible == 0 && pass.may_start() && !is_optimized_already(pass) {
         return Some(nobody(pass));
     }
     let compares = pass.spec.indicators.iter().find(|indicator| {
         indicator.mode == Mode::Enforce && (indicator.max_increase.is_some() || indicator.max_decrease.is_some())
     });
     let held_out = holdout(eligible, pass.spec.holdout_percent);
-    if let (Some(indicator), true, Phase::Idle) = (compares, held_out < 2, pass.phase) {
+    if let (Some(indicator), true, true) = (compares, held_out < 2, pass.may_start()) {
         let message = format!(
             "indicator {} compares with the baseline, which needs two members in the holdout; {eligible} eligible \
              members leave {held_out}: add members, raise spec.holdoutPercent, or use an absolute limit",

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{
     intent::{ACTIVE, Intent, Kind},
     pass::Pass,
-    stage::{begun, index, sizes, upkeep},
+    stage::{bake_start, begun, index, sizes, upkeep},
     stamp,
 };
 use crate::record::Cohort;
@@ -55,7 +55,7 @@ pub fn bake(pass: &Pass<'_>) -> Intent {
     }
     let message = format!("the last stage has baked; watching for {} against the holdout", pass.spec.watch_after);
     let mut intent = Intent::state(pass, Kind::Working, Reason::Watching, message).transition(Reason::Watching);
-    intent.run = intent.run.map(|run| Run { succeeded_at: Some(Time(pass.seen.now)), ..run });
+    intent.run = intent.run.map(|run| Run { succeeded_at: Some(bake_start(pass)), ..run });
     intent.stage = intent.stage.map(|stage| StageStatus { covered: api::Duration::default(), ..stage });
     intent
 }
@@ -96,7 +96,8 @@ pub fn watch(pass: &Pass<'_>) -> Intent {
     let recorded = pass.status.stage.as_ref().map_or_else(Default::default, |stage| stage.covered.get());
     let covered = pass.measurements().map_or(recorded, |measurements| measurements.covered);
     let waiting = pass.seen.neighbours.iter().find(|neighbour| neighbour.waits);
-    if covered < pass.spec.watch_after.get() && waiting.is_none() {
+    let passing = pass.measurements().is_some_and(|measurements| measurements.passing);
+    if !passing || covered < pass.spec.watch_after.get() && waiting.is_none() {
         let mut intent = baking(pass, "watch", covered, pass.spec.watch_after);
         if intent.state.reason == Reason::Baking {
             intent.state.reason = Reason::Watching;
@@ -113,3 +114,6 @@ pub fn watch(pass: &Pass<'_>) -> Intent {
     intent.run = intent.run.map(|run| Run { settling_at: Some(Time(pass.seen.now)), ..run });
     intent
 }
+
+#[cfg(test)]
+mod tests;

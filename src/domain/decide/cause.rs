@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use api::{fleet::Delivery, metrics::SilenceAction, reason::Reason, rollout::DeletionPolicy};
+use jiff::Timestamp;
 
 use super::pass::{Pass, Phase};
-use crate::{acknowledgement::elapsed, mark::Cause, observation::Breach, record::Cohort};
+use crate::{
+    acknowledgement::elapsed,
+    mark::Cause,
+    observation::Breach,
+    record::{Cohort, Entry},
+};
 
 /// Restarts after its own switch that make a member's crash a loop.
 const CRASH_LOOP: i32 = 2;
@@ -66,10 +72,14 @@ fn crashes(pass: &Pass<'_>) -> Option<Breach> {
     let (mut others, mut others_failing) = (0, 0);
     for standing in &pass.roster.standings {
         let (Some(entry), pod) = (standing.entry, &standing.member.pod) else { continue };
+        // When everybody is optimized, nobody is left who would show that the same happened without a switch.
+        if pass.phase == Phase::Settling && entry.stage != pass.stamp() {
+            continue;
+        }
         let before = if entry.pod == pod.uid { entry.restarts } else { 0 };
         let restarts = pod.restarts - before;
-        // A process that started later may only be slow to get ready.
-        let unready = pod.unready_since.filter(|_| entry.pod == pod.uid);
+        // A process that started later may only be slow to get ready, and one that was unready before was not made so.
+        let unready = pod.unready_since.filter(|since| entry.pod == pod.uid && *since >= switched_after(pass, entry));
         let unready = unready.is_some_and(|since| elapsed(since, pass.seen.now) >= UNREADY);
         let fails = unready || restarts >= CRASH_LOOP || (restarts >= 1 && pod.killed);
         match entry.cohort {
@@ -104,20 +114,29 @@ fn crashes(pass: &Pass<'_>) -> Option<Breach> {
     })
 }
 
+/// A time before a member was switched, and after the stage before has seen all optimized members ready.
+fn switched_after(pass: &Pass<'_>, entry: &Entry) -> Timestamp {
+    let stage = pass.status.stage.as_ref().filter(|_| entry.stage == pass.stamp() && pass.phase == Phase::Staging);
+    let run = pass.run.as_ref().map(|run| run.settling_at.as_ref().unwrap_or(&run.started_at).0);
+    stage.map(|stage| stage.started_at.0).or(run).unwrap_or(pass.seen.now)
+}
+
 /// ConfigMaps of the run that somebody deleted: what their members run and who was a member is lost.
 fn vanished(pass: &Pass<'_>) -> Option<Cause> {
     let before = pass.status.members.as_ref().map_or(0, |members| members.optimized + members.overridden);
     if before == 0 || !pass.seen.problems.is_empty() {
         return None;
     }
+    let stray = pass.roster.standings.iter().find(|standing| standing.is_stray());
     let message = match &pass.spec.fleet.config.delivery {
         Delivery::Rendered(rendered) => {
-            let lost = pass.run_shards().next().is_none();
+            // Of several ConfigMaps, those that are left know of less members than were optimized.
+            let fewer = pass.roster.optimized_count() < usize::try_from(before).unwrap_or_default();
+            let lost = pass.run_shards().next().is_none() || stray.is_some() && fewer;
             lost.then(|| format!("ConfigMap {} was deleted during the run", rendered.name))
         }
         // Pods are labelled before their ConfigMaps are written, so only a stage that is written tells.
         Delivery::Patched(_) => {
-            let stray = pass.roster.standings.iter().find(|standing| standing.is_stray());
             let stray = stray.filter(|_| pass.run_shards().next().is_none() || pass.is_stamped());
             stray.map(|stray| match &stray.unfit {
                 Some(problem) => format!("during the run: {}", problem.message),

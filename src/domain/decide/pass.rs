@@ -90,7 +90,7 @@ impl<'a> Pass<'a> {
         let owners = settled::merged(name, seen.shards.iter().map(|shard| &shard.owners));
         let wanted_run = run::run_id(&run::plan_id(rollout), spec.attempt);
         let mut released = settled::released(name, &spec.optimizations, &settled, &owners);
-        if phase == Phase::Settled && run.as_ref().is_some_and(|run| run.id == wanted_run) {
+        if phase == Phase::Settled && run.as_ref().is_some_and(|run| run::is_of(run, rollout)) {
             // It is out: a ConfigMap that still names it missed the run.
             settled.retain(|path, _| !released.contains_key(path));
             released.clear();
@@ -136,7 +136,13 @@ impl<'a> Pass<'a> {
     /// Whether the run is the one that the spec asks for.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run.id == self.wanted_run)
+        self.run.as_ref().is_some_and(|run| run::is_of(run, self.rollout))
+    }
+
+    /// Whether any object bears a mark of the run with this id.
+    #[must_use]
+    pub fn is_marked(&self, run: &str) -> bool {
+        mark_of(run, self.rollout, self.seen).is_some()
     }
 
     /// Whether the rollout is being deleted.

@@ -1,6 +1,7 @@
 //! Going through the stages: what a stage needs, what holds it, and what comes next.
 
 use api::{reason::Reason, status::StageStatus};
+use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
@@ -162,11 +163,21 @@ pub fn begun(pass: &Pass<'_>, index: usize, eligible: usize, held_out: usize) ->
         name: stage.name.clone(),
         percent: stage.percent,
         quota: count(quota(eligible, held_out, stage.percent)),
-        started_at: Time(pass.seen.now),
+        started_at: bake_start(pass),
         edited: false,
         judged_by: judged_by(pass.rollout),
         covered: api::Duration::default(),
     })
+}
+
+/// When a bake starts that starts now: at another second than the one before, which looks are told apart by. Clocks of
+/// replicas differ, and are set.
+#[must_use]
+pub fn bake_start(pass: &Pass<'_>) -> Time {
+    let succeeded = pass.run.as_ref().and_then(|run| run.succeeded_at.as_ref());
+    let before = succeeded.or(pass.status.stage.as_ref().map(|stage| &stage.started_at));
+    let earliest = before.and_then(|before| before.0.checked_add(SignedDuration::from_secs(1)).ok());
+    Time(earliest.map_or(pass.seen.now, |earliest| earliest.max(pass.seen.now)))
 }
 
 /// What keeps a stage true while it is watched: touches again, labels of replaced pods, files of those who join.

@@ -17,6 +17,15 @@ use super::{
 };
 use crate::{cohort::holdout, observation::Shard, run::plan_id};
 
+/// The id of the run that starts. Where another plan ran in between, marks may be left of the same plan before, which say
+/// that it was taken back; without a run in the status they are all that is known of the run.
+fn new_id(pass: &Pass<'_>) -> String {
+    let id = pass.wanted_run.clone();
+    let repeated = (2..).map(|time| format!("{id}-{time}"));
+    let unmarked = std::iter::once(id.clone()).chain(repeated).find(|id| pass.run.is_none() || !pass.is_marked(id));
+    unmarked.unwrap_or(id)
+}
+
 /// Starts the run that the spec asks for, in its first stage, if nothing speaks against it.
 #[must_use]
 pub fn start(pass: &Pass<'_>) -> Option<Intent> {
@@ -49,7 +58,7 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
     let held_out = holdout(eligible, pass.spec.holdout_percent);
     let plan = plan_id(pass.rollout);
     let run = Run {
-        id: pass.wanted_run.clone(),
+        id: new_id(pass),
         seed: pass.wanted_run.clone(),
         plan,
         attempt: pass.spec.attempt,
@@ -78,3 +87,6 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
     intent.run = Some(run);
     Some(intent)
 }
+
+#[cfg(test)]
+mod tests;

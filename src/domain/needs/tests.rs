@@ -59,6 +59,18 @@ fn a_hundred_of_each_are_asked_at_most() {
 }
 
 #[test]
+fn everybody_is_asked_for_an_acknowledgement_and_a_hundred_of_each_are_measured() {
+    let mut fixture = measured(&format!("{}{}{}", "o".repeat(103), "r".repeat(2), "b".repeat(104)));
+    let acknowledgement = json!({"metric": "enabled"});
+    fixture.rollout.spec.fleet.acknowledgement = serde_json::from_value(acknowledgement).unwrap();
+    let sampling = needs(&fixture.rollout, &fixture.seen).unwrap();
+    let (measured, told): (Vec<_>, Vec<_>) = sampling.targets.into_iter().partition(|target| target.measured);
+    assert_eq!(measured.len(), 200);
+    let told: Vec<String> = told.into_iter().map(|target| target.member).collect();
+    assert_eq!(told, ["node-100", "node-101", "node-102", "node-103", "node-104"]);
+}
+
+#[test]
 fn nothing_is_asked_once_nothing_runs() {
     let mut fixture = measured("obh");
     fixture.rollout.status = None;

@@ -22,6 +22,18 @@ fn a_file_comes_back_to_the_byte(#[case] format: Format, #[case] file: &str) {
 }
 
 #[test]
+fn what_was_written_is_taken_back_although_the_rollout_asks_for_something_else_by_now() {
+    let wrote = values(&[("a", Scalar::Int(2)), ("b", Scalar::Int(2))]);
+    let (patched, inverse) = patch(Format::Toml, "a = 1\n", &wrote).unwrap();
+    let edited = format!("{patched}c = 3\n");
+    let wants = values(&[("a", Scalar::Int(4))]);
+    assert_eq!(undo(Format::Toml, &edited, &wants, Some(&inverse), &Changes::new()).unwrap(), "a = 1\nc = 3\n");
+    let of_an_older_version = Inverse { wrote: Changes::new(), ..inverse };
+    let undone = undo(Format::Toml, &edited, &wrote, Some(&of_an_older_version), &Changes::new()).unwrap();
+    assert_eq!(undone, "a = 1\nc = 3\n");
+}
+
+#[test]
 fn without_an_inverse_declared_values_come_back_and_others_go() {
     let wrote = values(&[("a", Scalar::Int(2)), ("b", Scalar::Int(2))]);
     let declared = values(&[("a", Scalar::Int(1))]);

@@ -34,6 +34,7 @@ fn of_two_patches_the_first_knows_what_was_there_before() {
         hash: String::new(),
         splices: Vec::new(),
         before: [("a".to_owned(), Some(Scalar::Int(before))), ("b".to_owned(), None)].into(),
+        wrote: crate::settings::Changes::new(),
     };
     let (plan, settled) = (optimizations(&["a", "b"]), values(&["a", "b"]));
     let first = owners("pooling", &plan, &settled, &Owners::new(), Some(&inverse(1)));

@@ -34,6 +34,9 @@ fn what_is_no_number_is_within_nothing(
 #[case::more_than_that(json!({"maxIncrease": "50%"}), 0.16, 0.1, false)]
 #[case::as_much_less_as_may_be(json!({"maxDecrease": "50%"}), 0.05, 0.1, true)]
 #[case::less_than_that(json!({"maxDecrease": "50%"}), 0.04, 0.1, false)]
+#[case::as_much_below_zero(json!({"maxIncrease": "10%", "maxDecrease": "10%"}), -10.0, -10.0, true)]
+#[case::more_than_the_baseline_below_zero(json!({"maxIncrease": "10%"}), -8.9, -10.0, false)]
+#[case::less_than_the_baseline_below_zero(json!({"maxDecrease": "10%"}), -11.1, -10.0, false)]
 fn limits_are_the_last_value_that_may_be(
     #[case] limits: serde_json::Value,
     #[case] value: f64,

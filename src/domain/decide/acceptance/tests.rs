@@ -30,6 +30,21 @@ fn compares(fixture: &mut Fixture, holdout: i32) {
     set(fixture, "holdoutPercent", json!(holdout));
 }
 
+fn impatient(fixture: &mut Fixture, deadline: &str, delay: &str, action: &str) {
+    for member in &mut fixture.seen.members {
+        member.pod.metrics_port = Some(9090);
+    }
+    set(
+        fixture,
+        "metrics",
+        json!({
+            "interval": "5s", "source": {"pods": {"port": "metrics"}}, "silence": {"deadline": deadline, "action": action},
+        }),
+    );
+    let metric = json!({"gauge": {"gauge": "load"}});
+    set(fixture, "indicators", json!([{"name": "load", "max": "1", "initialDelay": delay, "metric": metric}]));
+}
+
 #[rstest]
 #[case::nothing(|_: &mut Fixture| {}, None)]
 #[case::something_that_was_seen(|f: &mut Fixture| {
@@ -48,6 +63,12 @@ fn compares(fixture: &mut Fixture, holdout: i32) {
 #[case::a_path_that_the_format_cannot_hold(|f: &mut Fixture| {
     set(f, "optimizations", json!([{"name": "a", "settings": [{"path": "a..b", "optimized": true}]}]));
 }, Some((Reason::InvalidSpec, "spec.optimizations")))]
+#[case::a_silence_that_ends_before_anything_is_known(|f: &mut Fixture| impatient(f, "9s", "0s", "Retreat"),
+    Some((Reason::InvalidSpec, "silence.deadline 9s is over before indicator load can be judged")))]
+#[case::a_silence_that_ends_within_a_delay(|f: &mut Fixture| impatient(f, "39s", "30s", "Retreat"),
+    Some((Reason::InvalidSpec, "after its initialDelay 30s and two intervals of 5s")))]
+#[case::a_silence_that_holds(|f: &mut Fixture| impatient(f, "9s", "30s", "Hold"), None)]
+#[case::a_silence_that_is_long_enough(|f: &mut Fixture| impatient(f, "40s", "30s", "Retreat"), None)]
 #[case::no_members(|f: &mut Fixture| f.seen.members.clear(), Some((Reason::NoMembers, "spec.fleet.selector")))]
 #[case::no_mount(|f: &mut Fixture| {
     f.seen.members[2].pod.mounts_config = false;
@@ -135,6 +156,20 @@ fn a_fleet_is_busy_with_members_of_a_run_that_has_not_finished() {
     assert!(intent.state.message.starts_with("ConfigMap settings has members of run "), "{}", intent.state.message);
     fixture.rollout.spec.attempt = 1;
     assert!(busy(&Pass::new(&fixture.rollout, &fixture.seen)).is_none(), "it is our own");
+}
+
+#[rstest]
+#[case::for_the_next_plan(2, Some(Reason::ServiceRefused))]
+#[case::for_nothing(1, None)]
+fn what_speaks_against_a_start_does_so_after_a_settled_run(#[case] attempt: i32, #[case] expected: Option<Reason>) {
+    let mut fixture = Fixture::new("bbbbbb", 50);
+    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    run.settled_at = Some(run.started_at.clone());
+    fixture.seen.shards[0].record.members.clear();
+    fixture.rollout.spec.attempt = attempt;
+    let refused = Some("Service front is headless".to_owned());
+    fixture.seen.services.push(crate::observation::Service { refused, ..Default::default() });
+    assert_eq!(found(&fixture).map(|problem| problem.reason), expected);
 }
 
 #[rstest]

@@ -101,6 +101,10 @@ const KILLED: Health = (1, true, None);
 #[case::a_kill_before_the_switch([(0, true, None), WELL, WELL, WELL], false)]
 #[case::unready_for_a_moment([(0, false, Some(29)), WELL, WELL, WELL], false)]
 #[case::unready([(0, false, Some(30)), WELL, WELL, WELL], true)]
+#[case::unready_since_its_switch([(0, false, Some(3600)), WELL, WELL, WELL], true)]
+#[case::unready_before_its_switch([(0, false, Some(3601)), WELL, WELL, WELL], false)]
+#[case::as_unready_as_the_others([(0, false, Some(60)), WELL, (0, false, Some(60)), WELL], false)]
+#[case::the_others_were_unready_before([(0, false, Some(60)), WELL, (0, false, Some(7200)), WELL], true)]
 #[case::as_sick_as_the_others([LOOPS, WELL, LOOPS, WELL], false)]
 #[case::sicker_than_the_others([LOOPS, LOOPS, LOOPS, WELL], true)]
 #[case::only_the_others([WELL, WELL, LOOPS, LOOPS], false)]
@@ -109,6 +113,7 @@ fn what_kubernetes_tells_of_the_optimized_counts_beyond_what_it_tells_of_the_oth
     #[case] expected: bool,
 ) {
     let mut fixture = Fixture::new("oobh", 50);
+    fixture.seen.now += Duration::from_secs(3600);
     let now = fixture.seen.now;
     for (member, (restarts, killed, unready)) in fixture.seen.members.iter_mut().zip(health) {
         member.pod.restarts = restarts;
@@ -121,6 +126,50 @@ fn what_kubernetes_tells_of_the_optimized_counts_beyond_what_it_tells_of_the_oth
         assert_eq!(cause.reason, Reason::LimitBreached);
         assert!(cause.message.contains("of 2 optimized members") && cause.message.contains("node-"), "{cause:?}");
     }
+}
+
+#[rstest]
+#[case::of_a_member_of_the_holdout_that_follows(2, true)]
+#[case::of_one_that_was_optimized_before(0, false)]
+fn while_the_holdout_follows_nobody_is_left_to_compare_with_a_crash(#[case] loops: usize, #[case] expected: bool) {
+    let mut fixture = Fixture::new("ooo", 100);
+    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    run.succeeded_at = Some(run.started_at.clone());
+    run.settling_at = Some(run.started_at.clone());
+    fixture.seen.shards[0].record.members.get_mut("node-2").unwrap().stage = 1;
+    fixture.seen.members[loops].pod.restarts = 2;
+    let cause = cause(&Pass::new(&fixture.rollout, &fixture.seen));
+    assert_eq!(cause.is_some(), expected, "{cause:?}");
+}
+
+/// The second of two ConfigMaps knows `node-2` and `node-3`.
+fn split(fixture: &mut Fixture) {
+    let mut second = fixture.seen.shards[0].clone();
+    second.name = "settings-1".to_owned();
+    let is_second = |name: &String| name.as_str() > "node-1";
+    second.record.members.retain(|name, _| is_second(name));
+    second.files.retain(|name, _| is_second(name));
+    let first = &mut fixture.seen.shards[0];
+    first.record.members.retain(|name, _| !is_second(name));
+    first.files.retain(|name, _| !is_second(name));
+    fixture.seen.shards.push(second);
+}
+
+#[rstest]
+#[case::both_are_there(4, 2, None)]
+#[case::the_second_was_deleted(4, 1, Some(Reason::Overridden))]
+#[case::the_second_is_not_there_yet(2, 1, None)]
+fn a_run_is_taken_back_when_one_of_several_configmaps_was_deleted(
+    #[case] optimized_before: i32,
+    #[case] config_maps: usize,
+    #[case] expected: Option<Reason>,
+) {
+    let mut fixture = Fixture::new("oooo", 100);
+    fixture.rollout.status.as_mut().unwrap().members.get_or_insert_default().optimized = optimized_before;
+    split(&mut fixture);
+    fixture.seen.shards.truncate(config_maps);
+    let cause = cause(&Pass::new(&fixture.rollout, &fixture.seen));
+    assert_eq!(cause.as_ref().map(|cause| cause.reason), expected, "{cause:?}");
 }
 
 #[test]

@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use api::reason::Reason;
+use rstest::rstest;
+
+use super::*;
+use crate::{
+    decide::{decide, fixture::Fixture},
+    observation::{Measurements, Neighbour},
+};
+
+/// Half of four members in the only stage, with looks that passed for so long.
+fn baked(seconds: u64, passing: bool) -> Fixture {
+    let mut fixture = Fixture::new("oobh", 50);
+    fixture.rollout.spec.watch_after = api::Duration::from_secs(60);
+    fixture.rollout.spec.fleet.acknowledgement.timer = Some(api::Duration::default());
+    let plan = crate::run::plan_id(&fixture.rollout);
+    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    (run.id, run.plan) = (crate::run::run_id(&plan, 1), plan);
+    fixture.seen.shards[0].record.run.clone_from(&run.id);
+    for member in &mut fixture.seen.members {
+        let file = crate::acknowledgement::fingerprint(Some(crate::decide::fixture::OPTIMIZED));
+        member.pod.touched = Some(crate::acknowledgement::Touch { at: fixture.seen.now, count: 1, file });
+    }
+    fixture.seen.measurements = Some(Measurements {
+        run: run.id.clone(),
+        bake: fixture.seen.now,
+        covered: Duration::from_secs(seconds),
+        passing,
+        ..Measurements::default()
+    });
+    fixture
+}
+
+/// The same in the watch after it.
+fn watched(seconds: u64, passing: bool) -> Fixture {
+    let mut fixture = baked(seconds, passing);
+    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    run.succeeded_at = Some(run.started_at.clone());
+    fixture
+}
+
+fn reason(fixture: &Fixture) -> String {
+    decide(&fixture.rollout, &fixture.seen).status.summary.unwrap().reason
+}
+
+#[rstest]
+#[case::its_time_has_come(60, true, Reason::Watching)]
+#[case::its_time_has_not_come(59, true, Reason::Baking)]
+#[case::the_last_look_did_not_pass(60, false, Reason::AwaitingMeasurements)]
+fn a_bake_ends_when(#[case] seconds: u64, #[case] passing: bool, #[case] expected: Reason) {
+    assert_eq!(reason(&baked(seconds, passing)), expected.to_string());
+}
+
+#[rstest]
+#[case::its_time_has_come(60, true, false, Reason::Settling)]
+#[case::its_time_has_not_come(59, true, false, Reason::Watching)]
+#[case::the_last_look_did_not_pass(60, false, false, Reason::AwaitingMeasurements)]
+#[case::another_rollout_waits(0, true, true, Reason::Settling)]
+#[case::another_rollout_waits_and_the_last_look_did_not_pass(0, false, true, Reason::AwaitingMeasurements)]
+fn the_watch_ends_when(#[case] seconds: u64, #[case] passing: bool, #[case] waits: bool, #[case] expected: Reason) {
+    let mut fixture = watched(seconds, passing);
+    fixture.seen.neighbours.extend(waits.then(|| Neighbour {
+        name: "other".to_owned(),
+        run: None,
+        unfinished: false,
+        restores: false,
+        watching: false,
+        waits_before_us: false,
+        waits: true,
+    }));
+    assert_eq!(reason(&fixture), expected.to_string());
+}
+
+#[rstest]
+#[case::as_late_as_the_bake_began(0)]
+#[case::before_it_began(-120)]
+#[case::later(120)]
+fn what_was_watched_in_the_last_stage_is_no_part_of_the_watch_whatever_the_clock_says(#[case] ahead: i64) {
+    let mut fixture = baked(3600, true);
+    let began = fixture.seen.now;
+    fixture.seen.now += jiff::SignedDuration::from_secs(ahead);
+    fixture.rollout.status = Some(decide(&fixture.rollout, &fixture.seen).status);
+    let watch = fixture.rollout.status.as_ref().unwrap().run.as_ref().unwrap().succeeded_at.clone().unwrap();
+    assert!(watch.0 > began, "{watch:?}");
+    assert!(Pass::new(&fixture.rollout, &fixture.seen).measurements().is_none());
+}
