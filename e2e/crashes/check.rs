@@ -117,6 +117,7 @@ pub fn check(
         pod: said.pod,
         uid: said.uid,
         says: Some(said.optimized.then(|| OPTIMIZATION.to_owned()).into_iter().collect()),
+        fails: None,
     }));
     entries.push(Entry::Calm { at: at(times.calm) });
     entries.sort_by_key(Entry::at);

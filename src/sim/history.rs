@@ -80,6 +80,8 @@ pub enum Entry {
         uid: String,
         /// The optimizations that it said are on; none where it did not answer.
         says: Option<Vec<String>>,
+        /// The share of its requests that fails; none where it told nothing of use.
+        fails: Option<f64>,
     },
     /// Something went wrong with a user's requests.
     Fault {

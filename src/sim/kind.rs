@@ -156,6 +156,11 @@ impl Key {
             name: name.to_owned(),
         }
     }
+
+    /// Whether it is the key of an object of this kind.
+    pub(crate) fn is_of(&self, kind: &Kind) -> bool {
+        self.group == kind.group && self.plural == kind.plural
+    }
 }
 
 impl fmt::Display for Key {

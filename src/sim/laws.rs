@@ -18,6 +18,7 @@ mod clocks;
 mod cohorts;
 mod deletion;
 mod evidence;
+mod harm;
 mod independence;
 mod leader;
 mod off_wins;
@@ -120,6 +121,7 @@ impl Laws {
             Box::new(clocks::Bakes::default()),
             Box::new(evidence::Evidence::default()),
             Box::new(secrets::Secrets),
+            Box::new(harm::Harm::default()),
         ];
         let laws = laws.into_iter().map(|law| (law, 0)).collect();
         let state = State {

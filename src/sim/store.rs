@@ -59,19 +59,14 @@ impl Store {
 
     /// All objects of a kind, by namespace and name.
     pub(crate) fn collection(&self, kind: &'static Kind) -> impl Iterator<Item = &Arc<Value>> {
-        let same_kind = |key: &Key| key.group == kind.group && key.plural == kind.plural;
-        self.objects.range(kind.key("", "")..).take_while(move |(key, _)| same_kind(key)).map(|(_, object)| object)
+        self.range(kind).map(|(_, object)| object)
     }
 
     /// The objects of a kind as they were at a revision, by namespace and name.
     pub(crate) fn collection_at(&self, kind: &'static Kind, revision: u64) -> Vec<Arc<Value>> {
-        let first = kind.key("", "");
-        let of_the_kind = |key: &Key| key.group == first.group && key.plural == first.plural;
-        let mut objects: BTreeMap<&Key, Arc<Value>> = BTreeMap::new();
-        for (key, object) in self.objects.range(first.clone()..).take_while(|(key, _)| of_the_kind(key)) {
-            objects.insert(key, object.clone());
-        }
-        let later: Vec<&Change> = self.changes_after(revision).filter(|change| of_the_kind(&change.key)).collect();
+        let mut objects: BTreeMap<&Key, Arc<Value>> =
+            self.range(kind).map(|(key, object)| (key, object.clone())).collect();
+        let later: Vec<&Change> = self.changes_after(revision).filter(|change| change.key.is_of(kind)).collect();
         for change in later.into_iter().rev() {
             match &change.before {
                 Some(before) => objects.insert(&change.key, before.clone()),
@@ -79,6 +74,10 @@ impl Store {
             };
         }
         objects.into_values().collect()
+    }
+
+    fn range(&self, kind: &'static Kind) -> impl Iterator<Item = (&Key, &Arc<Value>)> {
+        self.objects.range(kind.key("", "")..).take_while(|(key, _)| key.is_of(kind))
     }
 
     /// The changes after a revision, oldest first.

@@ -141,7 +141,7 @@ impl Watch {
     fn collect(&mut self, state: &State, now: Instant, lines: &mut String) -> Option<Instant> {
         let lag = state.lag(&self.call.info.user, self.call.kind) + state.latency / 2;
         for change in state.store.changes_after(self.seen) {
-            let is_ours = change.key.group == self.call.kind.group && change.key.plural == self.call.kind.plural;
+            let is_ours = change.key.is_of(self.call.kind);
             if is_ours && change.at + lag > now {
                 return Some(change.at + lag);
             }

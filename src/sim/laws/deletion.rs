@@ -7,7 +7,7 @@ use domain::record::Cohort;
 use serde_json::Value;
 
 use super::blast_radius::added;
-use super::view::View;
+use super::view::{Map, View};
 use super::{Found, Law};
 use crate::history::Entry;
 use crate::object::{is_being_deleted, texts};
@@ -47,8 +47,18 @@ fn is_held(rollout: &Value) -> bool {
 /// What the run still has somewhere.
 fn left(before: &Value, view: &View) -> Option<String> {
     let rollout: OptimizationRollout = serde_json::from_value(before.clone()).ok()?;
-    let run = rollout.status.and_then(|status| status.run)?;
-    if rollout.spec.deletion_policy == DeletionPolicy::Retain || run.settled_at.is_some() {
+    let run = rollout.status.as_ref().and_then(|status| status.run.clone())?;
+    if rollout.spec.deletion_policy == DeletionPolicy::Retain {
+        return None;
+    }
+    if rollout.spec.deletion_policy == DeletionPolicy::Restore {
+        let is_own =
+            |map: &Map| map.owners.values().any(|owner| Some(&owner.rollout) == rollout.metadata.name.as_ref());
+        if let Some((key, _)) = view.maps_for(&rollout).find(|(_, map)| is_own(map)) {
+            return Some(format!("the finalizer went while {key} had values that the rollout had settled"));
+        }
+    }
+    if run.settled_at.is_some() {
         return None;
     }
     let optimized = view.count(&run.id, Cohort::Optimized);

@@ -36,7 +36,7 @@ impl Law for Evidence {
                 self.faulty.insert(user.clone(), *at);
                 self.owed.retain(|(owes, ..)| owes != user);
             }
-            Entry::Write(write) if write.key.plural == "events" => {
+            Entry::Write(write) if write.key.plural == "events" && write.is_accepted() => {
                 let reason = text(&write.body, "/reason");
                 self.owed.retain(|(user, owed, _)| *user != write.user || owed != reason);
                 found.violations.extend(untrue(write, view));

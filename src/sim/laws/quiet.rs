@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use api::OptimizationRollout;
 use api::names::{COHORT_LABEL, SERVING_LABEL, cohort};
-use domain::record::Cohort;
+use domain::settings::Values;
 use serde_json::Value;
 
-use super::view::View;
+use super::view::{View, files, says, switched};
 use super::{Found, Law};
 use crate::history::Entry;
 use crate::kind::Key;
@@ -22,8 +22,16 @@ pub(super) struct Quiet {
     calm: bool,
     /// Rollouts that wait for people, and report what they measure meanwhile.
     waiting: BTreeSet<Key>,
-    /// Pods that somebody else took out of traffic or put into the optimized cohort: theirs to take back.
-    by_others: BTreeSet<Key>,
+    hands: Hands,
+}
+
+/// What others had a hand in.
+#[derive(Default)]
+struct Hands {
+    /// Pods that they took out of traffic or put into the optimized cohort: theirs to take back.
+    displaced: BTreeSet<Key>,
+    /// ConfigMaps that they wrote to.
+    edited: BTreeSet<Key>,
 }
 
 impl Law for Quiet {
@@ -32,11 +40,11 @@ impl Law for Quiet {
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
-        self.watch_hands(entry);
+        self.hands.watch(entry, view);
         if let Entry::Calm { .. } = entry {
             self.calm = true;
             for (key, rollout) in view.rollouts() {
-                found.stake(restless(rollout, view, &self.by_others));
+                found.stake(restless(rollout, view, &self.hands));
                 let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
                 if run.is_some_and(|run| run.aborted_at.is_none() && run.settled_at.is_none()) {
                     self.waiting.insert(key.clone());
@@ -52,17 +60,22 @@ impl Law for Quiet {
     }
 }
 
-impl Quiet {
-    /// Notes who displaced a pod.
-    fn watch_hands(&mut self, entry: &Entry) {
+impl Hands {
+    fn watch(&mut self, entry: &Entry, view: &View) {
+        if let Some((key, Some(_), _)) = entry.change()
+            && key.plural == "configmaps"
+            && view.ours(entry).is_none()
+        {
+            self.edited.insert(key.clone());
+        }
         match entry {
             Entry::Change { key, before, after: Some(after), .. }
                 if key.plural == "pods" && displaced(after) && !before.as_deref().is_some_and(displaced) =>
             {
-                self.by_others.insert(key.clone());
+                self.displaced.insert(key.clone());
             }
             Entry::Write(write) if write.after.as_deref().is_some_and(|after| !displaced(after)) => {
-                self.by_others.remove(&write.key);
+                self.displaced.remove(&write.key);
             }
             _ => {}
         }
@@ -77,20 +90,22 @@ fn displaced(pod: &Value) -> bool {
 }
 
 /// What has not come to its end.
-fn restless(rollout: &OptimizationRollout, view: &View, by_others: &BTreeSet<Key>) -> Option<String> {
+fn restless(rollout: &OptimizationRollout, view: &View, hands: &Hands) -> Option<String> {
     let status = rollout.status.clone().unwrap_or_default();
     let name = rollout.metadata.name.clone().unwrap_or_default();
     let reason = status.summary.map(|summary| summary.reason).unwrap_or_default();
-    let run = status.run.filter(|run| run.settled_at.is_none())?;
-    if WAITING.contains(&reason.as_str()) && run.aborted_at.is_none() || reason == "Unreachable" {
+    let run = status.run?;
+    let is_settled = run.settled_at.is_some();
+    let is_back = run.aborted_at.is_some() && status.retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
+    if !is_settled && (WAITING.contains(&reason.as_str()) && run.aborted_at.is_none() || reason == "Unreachable") {
         return None;
     }
-    if run.aborted_at.is_none() || status.retreat.is_none_or(|retreat| retreat.acknowledged_at.is_none()) {
+    if !is_settled && !is_back {
         return Some(format!("rollout {name} never comes to its end: {reason}"));
     }
-    let left = view.count(&run.id, Cohort::Optimized) + view.count(&run.id, Cohort::Returning);
+    let left: usize = view.maps_of(&run.id).map(|(_, map)| map.record.members.len()).sum();
     if left > 0 {
-        return Some(format!("{left} members have entries in run {} after its retreat", run.id));
+        return Some(format!("{left} members have entries in run {} after its end", run.id));
     }
     // While another rollout has a run, the label is its own.
     let runs = |other: &OptimizationRollout| {
@@ -100,11 +115,24 @@ fn restless(rollout: &OptimizationRollout, view: &View, by_others: &BTreeSet<Key
     if view.rollouts().any(|(_, other)| other.metadata.uid != rollout.metadata.uid && runs(other)) {
         return None;
     }
-    if let Some((key, _)) = view.fleet(rollout).find(|(key, pod)| displaced(pod) && !by_others.contains(key)) {
-        return Some(format!("{key} is still labelled after the retreat"));
+    if let Some((key, _)) = view.fleet(rollout).find(|(key, pod)| displaced(pod) && !hands.displaced.contains(key)) {
+        return Some(format!("{key} is still labelled after the end"));
     }
     let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
     let mut narrowed = view.objects("services", namespace);
     let narrowed = narrowed.find(|(_, service)| texts(service, "/spec/selector").contains_key(COHORT_LABEL));
-    narrowed.map(|(key, _)| format!("{key} leads to the baseline alone after the retreat"))
+    let narrowed = narrowed.map(|(key, _)| format!("{key} leads to the baseline alone after the end"));
+    narrowed.or_else(|| if is_back { still_on(rollout, view, hands) } else { None })
+}
+
+/// A file that says a switched value after a retreat, where nobody else had a hand in it and nobody has settled it.
+fn still_on(rollout: &OptimizationRollout, view: &View, hands: &Hands) -> Option<String> {
+    let config = &rollout.spec.fleet.config;
+    view.maps_for(rollout).filter(|(key, _)| !hands.edited.contains(*key)).find_map(|(key, map)| {
+        let switched = switched(rollout).into_iter().filter(|(path, _)| !map.settled.contains_key(path));
+        let switched: Vec<Values> = switched.map(|value| Values::from([value])).collect();
+        let says = |file: &String| switched.iter().any(|value| says(config, map.files.get(file), value));
+        let mut members = files(rollout, key, map.files.keys()).into_iter();
+        members.find(|(_, file)| says(file)).map(|(member, _)| format!("the file of {member} is on after the retreat"))
+    })
 }

@@ -31,6 +31,35 @@ fn a_good_story_breaks_no_law_and_puts_many_at_stake() {
     }
 }
 
+/// So many looks find these shares of failing requests.
+fn fail(story: &mut Story, looks: usize, optimized: f64, baseline: f64) {
+    for _ in 0..looks {
+        story.wait(10);
+        story.measure("node-0", true, Some(optimized));
+        story.measure("node-1", false, Some(baseline));
+        story.measure("node-5", false, Some(baseline));
+    }
+}
+
+#[rstest]
+#[case::it_lasts_a_moment(|story: &mut Story| fail(story, 9, 0.5, 0.0))]
+#[case::the_others_suffer_as_well(|story: &mut Story| fail(story, 12, 0.5, 0.2))]
+#[case::something_else_happens(|story: &mut Story| {
+    fail(story, 5, 0.5, 0.0);
+    story.laws.check(&Entry::Fault { at: story.at, user: "replica-1".to_owned(), key: None, what: "cut off".to_owned() });
+    fail(story, 5, 0.5, 0.0);
+})]
+#[case::it_is_taken_back(|story: &mut Story| {
+    fail(story, 5, 0.5, 0.0);
+    story.retreat();
+    fail(story, 5, 0.5, 0.0);
+})]
+fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
+    let mut story = Story::new();
+    happens(&mut story);
+    assert!(!story.broken().contains(&"L19 harm is answered"), "{:#?}", story.laws.violations());
+}
+
 #[rstest]
 #[case::more_than_the_stage("L1 blast radius", |story: &mut Story| {
     story.promote();
@@ -185,7 +214,42 @@ fn a_good_story_breaks_no_law_and_puts_many_at_stake() {
     let more = [("node-0", "o"), ("node-1", "o"), ("node-5", "h")];
     story.write("replica-1", &map(), Some(settings(1, &more)), version());
 })]
+#[case::released_with_what_it_had_settled("L12 deletion", |story: &mut Story| {
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        rollout["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        rollout["spec"]["deletionPolicy"] = json!("Restore");
+        rollout["status"]["run"]["settledAt"] = json!("2026-01-01T00:01:00Z");
+    });
+    story.edit(None, &map(), json!({}), |map| {
+        map["metadata"]["annotations"] = json!({
+            "optimization.qudag.io/settled": r#"{"pool":true}"#,
+            "optimization.qudag.io/settled-by": r#"{"pool":{"r":"pooling","o":"pool"}}"#,
+        });
+    });
+    story.write("replica-1", &rollout(), None, version());
+})]
+#[case::a_settled_run_whose_record_stays("L13 convergence and quiet", |story: &mut Story| {
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        rollout["status"]["run"]["settledAt"] = json!("2026-01-01T00:01:00Z");
+    });
+    story.edit(None, &key("Pod", "node-0"), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("baseline"));
+    story.laws.check(&Entry::Calm { at: story.at });
+})]
+#[case::a_file_that_is_on_after_a_retreat("L13 convergence and quiet", |story: &mut Story| {
+    story.edit(None, &key("Pod", "node-0"), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("baseline"));
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        rollout["status"]["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
+        rollout["status"]["retreat"] = json!({"reason": "AbortRequested", "message": "", "decidedAt":
+            "2026-01-01T00:01:00Z", "acknowledgedAt": "2026-01-01T00:01:00Z"});
+    });
+    let mut closed = settings(0, &[]);
+    closed["data"]["node-0.toml"] = json!(OPTIMIZED);
+    story.write("replica-1", &map(), Some(closed), version());
+    story.laws.check(&Entry::Calm { at: story.at });
+})]
 #[case::a_write_in_the_calm("L13 convergence and quiet", |story: &mut Story| {
+    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
+    story.edit(None, &key("Pod", "node-0"), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("baseline"));
     story.edit(None, &rollout(), json!({}), |rollout| {
         rollout["status"]["run"]["settledAt"] = json!("2026-01-01T00:01:00Z");
     });
@@ -216,6 +280,14 @@ fn a_good_story_breaks_no_law_and_puts_many_at_stake() {
     let lease = story.objects[&key("Lease", "optimization-operator")].clone();
     story.write("replica-1", &key("Lease", "optimization-operator"), Some(lease), version());
     story.promote();
+})]
+#[case::a_stage_that_comes_too_late_for_the_lease("L14 one advances", |story: &mut Story| {
+    story.wait(70);
+    story.hear("node-0", true);
+    let lease = story.objects[&key("Lease", "optimization-operator")].clone();
+    story.write("replica-1", &key("Lease", "optimization-operator"), Some(lease), version());
+    story.wait(7);
+    story.transition("StageStarted", |status| status["stage"] = second_stage());
 })]
 #[case::let_in_before_it_is_committed("L14 one advances", |story: &mut Story| {
     story.mark_pod("node-0");
@@ -250,11 +322,24 @@ fn a_good_story_breaks_no_law_and_puts_many_at_stake() {
     story.wait(10);
     story.hear("node-0", true);
 })]
+#[case::a_transition_whose_event_is_refused("L17 evidence", |story: &mut Story| {
+    story.wait(70);
+    story.hear("node-0", true);
+    story.status(|status| {
+        status["stage"] = second_stage();
+        let told = json!({"time": "2026-01-01T00:00:00Z", "reason": "StageStarted", "message": "why"});
+        status["history"].as_array_mut().unwrap().push(told);
+    });
+    story.refused("replica-1", &key("Event", "e"), json!({"reason": "StageStarted", "note": "why"}));
+    story.wait(10);
+    story.hear("node-0", true);
+})]
 #[case::an_event_that_is_not_true("L17 evidence", |story: &mut Story| {
     let event = json!({"metadata": {"name": "e"}, "reason": "StageStarted", "note": "all of them",
         "regarding": {"name": "pooling"}});
     story.write("replica-1", &key("Event", "untrue"), Some(event.clone()), event);
 })]
+#[case::nobody_acts_on_harm("L19 harm is answered", |story: &mut Story| fail(story, 10, 0.5, 0.0))]
 #[case::a_secret_in_a_file("L18 secrets", |story: &mut Story| {
     story.edit(Some("replica-1"), &map(), json!({"metadata": {"resourceVersion": "1"}, "data": {"x": CANARY}}), |_| {});
 })]

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::fleet::{Config, Delivery};
-use api::names::{BASE_KEY, MEMBERS_KEY, RECORD_ANNOTATION, RETREAT_ANNOTATION, SETTLED_ANNOTATION};
+use api::names::{
+    BASE_KEY, MEMBERS_KEY, RECORD_ANNOTATION, RETREAT_ANNOTATION, SETTLED_ANNOTATION, SETTLED_BY_ANNOTATION,
+};
 use api::{OptimizationRollout, Scalar};
 use domain::record::{Cohort, Record};
 use domain::settings::{Values, optimized_values};
+use domain::settled::Owners;
 use domain::{delivery, format};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -23,6 +26,8 @@ pub(super) struct Map {
     pub(super) files: BTreeMap<String, String>,
     pub(super) mark: Option<String>,
     pub(super) settled: Values,
+    /// Who settled that.
+    pub(super) owners: Owners,
 }
 
 impl Map {
@@ -32,11 +37,13 @@ impl Map {
         files.remove(BASE_KEY);
         let record = files.remove(MEMBERS_KEY).or_else(|| annotations.get(RECORD_ANNOTATION).cloned());
         let settled = annotations.get(SETTLED_ANNOTATION).and_then(|text| serde_json::from_str(text).ok());
+        let owners = annotations.get(SETTLED_BY_ANNOTATION).and_then(|text| serde_json::from_str(text).ok());
         Self {
             record: Record::parse(record.as_deref()).unwrap_or_default(),
             files,
             mark: annotations.get(RETREAT_ANNOTATION).cloned(),
             settled: settled.unwrap_or_default(),
+            owners: owners.unwrap_or_default(),
         }
     }
 
@@ -165,6 +172,13 @@ impl View {
     /// ConfigMaps with a record of a run.
     pub(super) fn maps_of<'v>(&'v self, run: &'v str) -> impl Iterator<Item = (&'v Key, &'v Map)> {
         self.maps.iter().filter(move |(_, map)| map.record.run == run)
+    }
+
+    /// ConfigMaps that bring a rollout's settings to its members.
+    pub(super) fn maps_for<'v>(&'v self, rollout: &'v OptimizationRollout) -> impl Iterator<Item = (&'v Key, &'v Map)> {
+        let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+        let brings = move |key: &Key, map: &Map| !files(rollout, key, map.files.keys()).is_empty();
+        self.maps.iter().filter(move |(key, map)| key.namespace == namespace && brings(key, map))
     }
 
     /// How many members a run has in a cohort.

@@ -109,7 +109,9 @@ impl Story {
                     ]}],
                     "stages": [{"name": "one", "percent": 20, "bake": "60s"}, {"name": "half", "percent": 50, "bake": "60s"}],
                     "metrics": {"interval": "10s", "source": {"pods": {"port": "metrics"}}},
-                    "indicators": [{"name": "errors", "max": "1%", "metric": {"gauge": {"gauge": "errors"}}}],
+                    "indicators": [{"name": "errors", "max": "1%", "metric": {"ratio": {
+                        "numerator": "errors_total", "denominator": "requests_total",
+                    }}}],
                     "traffic": {"services": [{"name": "node"}]},
                     "watchAfter": "60s",
                 },
@@ -219,9 +221,14 @@ impl Story {
 
     /// Members say whether they are optimized.
     pub(super) fn hear(&mut self, name: &str, optimized: bool) {
+        self.measure(name, optimized, None);
+    }
+
+    /// The same with the share of requests that fails.
+    pub(super) fn measure(&mut self, name: &str, optimized: bool, fails: Option<f64>) {
         let (pod, uid) = (name.to_owned(), format!("uid-{name}"));
         let says = if optimized { vec![OPTIMIZATION.to_owned()] } else { Vec::new() };
-        self.laws.check(&Entry::Scrape { at: self.at, pod, uid, says: Some(says) });
+        self.laws.check(&Entry::Scrape { at: self.at, pod, uid, says: Some(says), fails });
     }
 
     /// Somebody edits a part of an object in place.
