@@ -10,6 +10,7 @@ mod lifecycle;
 mod members;
 mod mistakes;
 mod museum;
+mod namespaces;
 mod outage;
 mod patched;
 mod plan;

@@ -150,6 +150,17 @@ impl Members {
         line.unwrap_or_default().trim_matches('"').to_owned()
     }
 
+    /// The share of its requests that fails where a member tells it.
+    fn fails(&self, member: &str) -> Option<f64> {
+        let (muted, errors) = {
+            let state = self.lock();
+            (state.muted.clone(), state.errors.clone())
+        };
+        let is_muted = muted.is_some_and(|muted| muted(member).is_some());
+        let optimized = self.is_optimized(member);
+        (!is_muted).then(|| errors.map_or(HEALTHY, |errors| errors(member, optimized)))
+    }
+
     fn read(&self, target: &Target) -> Result<Vec<Series>, String> {
         let mut state = self.lock();
         let mute = state.muted.as_ref().and_then(|muted| muted(&target.member));
@@ -208,6 +219,7 @@ impl Scraper for Members {
                 uid: target.pod.clone(),
                 // Who exposes nothing says nothing.
                 says: answer.as_ref().ok().filter(|series| !series.is_empty()).map(|series| said(series)),
+                fails: self.fails(&target.member),
             });
             answer
         })

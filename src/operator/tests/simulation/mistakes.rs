@@ -67,6 +67,24 @@ async fn a_metric_that_nobody_exposes_is_said_to_be_why_the_run_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_plan_that_was_taken_back_for_another_one_runs_when_it_is_asked_for_again() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.bakes().await;
+    let added = json!({
+        "name": "dns_cache", "settings": [{"path": "network.dns.cached", "optimized": true, "baseline": false}],
+    });
+    world.edit("pooling", |spec| spec["optimizations"].as_array_mut().unwrap().push(added));
+    world.until("taken back", |world| world.history("pooling").contains(&"PlanChanged".to_owned())).await;
+    world.until_reason("pooling", "Settled").await;
+    world.edit("pooling", |spec| drop(spec["optimizations"].as_array_mut().unwrap().pop()));
+    world.until("another run", |world| world.reason("pooling") != "Settled").await;
+    world.until_reason("pooling", "Settled").await;
+    assert_eq!(world.status("pooling").retreat, None);
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rollout_that_nobody_acknowledges_is_deleted_and_the_fleet_is_free_for_the_next() {
     let (world, _replica) = mistyped_canary().await;
     world.delete("mistyped").await;

@@ -265,11 +265,7 @@ async fn no_event_tells_what_no_status_says() {
 
 #[tokio::test(start_paused = true)]
 async fn a_standby_that_takes_a_run_back_says_so_on_everything_that_it_touches() {
-    let world = World::new();
-    let leader = world.start("replica-1");
-    sleep(Duration::from_millis(500)).await;
-    let _standby = world.start("replica-2");
-    world.bakes().await;
+    let (world, leader, _standby) = World::with_standby().await;
     world.members.harm();
     world.kill(leader);
     taken_back(&world, "pooling").await;

@@ -17,11 +17,7 @@ fn narrowed(world: &World) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_standby_takes_traffic_away_when_the_leader_dies_at_the_breach() {
-    let world = World::new();
-    let leader = world.start("replica-1");
-    sleep(Duration::from_millis(500)).await;
-    let _standby = world.start("replica-2");
-    world.bakes().await;
+    let (world, leader, _standby) = World::with_standby().await;
     world.members.harm();
     world.kill(leader);
     let began = Instant::now();
@@ -34,11 +30,7 @@ async fn a_standby_takes_traffic_away_when_the_leader_dies_at_the_breach() {
 
 #[tokio::test(start_paused = true)]
 async fn the_leader_acts_first_and_the_standby_adds_nothing() {
-    let world = World::new();
-    let _leader = world.start("replica-1");
-    sleep(Duration::from_millis(500)).await;
-    let _standby = world.start("replica-2");
-    world.bakes().await;
+    let (world, _leader, _standby) = World::with_standby().await;
     world.members.harm();
     restored(&world, "pooling").await;
     let of_standby =
@@ -50,11 +42,7 @@ async fn the_leader_acts_first_and_the_standby_adds_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_standby_whose_mark_is_refused_does_not_hammer_at_the_server() {
-    let world = World::new();
-    let leader = world.start("replica-1");
-    sleep(Duration::from_millis(500)).await;
-    let _standby = world.start("replica-2");
-    world.bakes().await;
+    let (world, leader, _standby) = World::with_standby().await;
     world.server.on_request(|request: &RequestInfo| {
         let is_mark = request.user == "replica-2" && request.key.plural == "optimizationrollouts";
         if is_mark && request.verb.writes() { Fault::Refuse(403, "not today".to_owned()) } else { Fault::None }
@@ -69,11 +57,7 @@ async fn a_standby_whose_mark_is_refused_does_not_hammer_at_the_server() {
 
 #[tokio::test(start_paused = true)]
 async fn a_standby_that_hears_nobody_does_nothing() {
-    let world = World::new();
-    let _leader = world.start("replica-1");
-    sleep(Duration::from_millis(500)).await;
-    let _standby = world.start("replica-2");
-    world.bakes().await;
+    let (world, _leader, _standby) = World::with_standby().await;
     world.server.cut("replica-1");
     world.members.silence(|_| true);
     sleep(Duration::from_secs(60)).await;
@@ -83,11 +67,7 @@ async fn a_standby_that_hears_nobody_does_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_replica_that_is_told_to_stop_hands_over_at_once() {
-    let world = World::new();
-    let leader = world.start("replica-1");
-    sleep(Duration::from_millis(500)).await;
-    let _standby = world.start("replica-2");
-    world.bakes().await;
+    let (world, leader, _standby) = World::with_standby().await;
     leader.stop().await;
     let began = Instant::now();
     let writes = world.writes().len();

@@ -67,6 +67,16 @@ impl World {
         Self::of(FleetSpec { config_map, members, ..FleetSpec::default() }, false)
     }
 
+    /// A run that bakes, under a leader and a standby.
+    pub async fn with_standby() -> (Self, Replica, Replica) {
+        let world = Self::new();
+        let leader = world.start("replica-1");
+        sleep(Duration::from_millis(500)).await;
+        let standby = world.start("replica-2");
+        world.bakes().await;
+        (world, leader, standby)
+    }
+
     /// A fleet like this, with processes that read their files at start alone or at any time.
     pub fn of(spec: FleetSpec, only_at_start: bool) -> Self {
         let server = ApiServer::new();
@@ -91,6 +101,11 @@ impl World {
 
     /// Starts a replica with a wall clock of its own.
     pub fn start_by(&self, name: &str, clock: Clock) -> Replica {
+        self.start_serving(name, clock, &[NAMESPACE])
+    }
+
+    /// Starts a replica that may touch the fleets of these namespaces.
+    pub fn start_serving(&self, name: &str, clock: Clock, namespaces: &[&str]) -> Replica {
         assert!(name.starts_with(REPLICA), "the laws hold for names that begin with {REPLICA}");
         let (shutdown, stopped) = oneshot::channel::<()>();
         let telemetry = Arc::new(Telemetry::default());
@@ -102,7 +117,7 @@ impl World {
             clock: Arc::new(move || clock.now()),
             replica: name.to_owned(),
             namespace: "optimization-operator".to_owned(),
-            namespaces: vec![NAMESPACE.to_owned()],
+            namespaces: namespaces.iter().map(|namespace| (*namespace).to_owned()).collect(),
             standby: Standby::Observe,
             telemetry: telemetry.clone(),
             planner: planner.clone(),

@@ -74,7 +74,9 @@ fn one(rng: &mut Rng, replicas: usize) -> Trouble {
         23 => Trouble::Prometheus { lasting: lasting * 4 },
         24..28 => {
             use PodEvent::{IsKilledForMemory, IsReplaced, IsUnready, Joins, Leaves, Restarts};
-            let events = [Restarts, IsKilledForMemory, IsReplaced, IsUnready, Joins, Leaves];
+            // It counts from half a minute on.
+            let unready = IsUnready { seconds: choose(rng, &[20, 50]) };
+            let events = [Restarts, IsKilledForMemory, IsReplaced, unready, Joins, Leaves];
             Trouble::Pod { member: rng.usize(0..8), event: choose(rng, &events) }
         }
         28..34 => Trouble::Foreign(Foreign::draw(rng)),

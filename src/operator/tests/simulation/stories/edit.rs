@@ -21,7 +21,7 @@ pub fn draw(rng: &mut Rng, lasting: Duration) -> Trouble {
         9..11 => (format!("/stages/{stage}/bake"), seconds(rng.u64(30..150)), None),
         11 => ("/stages/0".to_owned(), json!({"name": "other", "percent": 8, "bake": "60s"}), None),
         12 => ("/stages/1".to_owned(), Value::Null, None),
-        13 => ("/optimizations/0/settings/1/optimized".to_owned(), json!(150), None),
+        13 => ("/optimizations/0/settings/1/optimized".to_owned(), json!(150), Some(json!(100))),
         14 => ("/optimizations/1".to_owned(), Value::Null, None),
         15 => ("/optimizations".to_owned(), json!([]), None),
         16 => ("/indicators/0/max".to_owned(), json!("5%"), Some(json!("1%"))),
@@ -35,6 +35,8 @@ pub fn draw(rng: &mut Rng, lasting: Duration) -> Trouble {
         24 => ("/traffic/method".to_owned(), json!("Labels"), Some(json!("Selector"))),
         _ => ("/traffic/maxLoadIncrease".to_owned(), json!("60%"), None),
     };
+    // Another plan may have settled by the time that the first one is wanted again.
+    let lasting = if path.starts_with("/optimizations") { lasting * 15 } else { lasting };
     Trouble::Edit { rollout: NAME, path, value, back: back.map(|value| (value, lasting)) }
 }
 

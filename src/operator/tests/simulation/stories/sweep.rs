@@ -32,13 +32,23 @@ pub fn golden(seed: u64) -> Script {
 /// What became of the sweeps of some stories.
 #[derive(Debug, Default)]
 pub struct Swept {
-    /// How many times the leader died.
+    /// How many times a replica died.
     pub crashes: u64,
     /// What differed, and from what.
     pub differences: Vec<String>,
 }
 
-/// Plays the golden stories of these seeds with a crash of the leader before, and after, each of its writes.
+/// One write of a golden story, and whether who writes it dies before or after it.
+struct Crash<'a> {
+    seed: u64,
+    expected: &'a Outcome,
+    replica: usize,
+    /// How many writes this replica has done before.
+    after: usize,
+    fault: Fault,
+}
+
+/// Plays the golden stories of these seeds with a crash of the replica that writes before, and after, each of its writes.
 pub fn sweep(seeds: u64) -> Swept {
     let golden = Mutex::new(Vec::new());
     parallel::for_each(0..seeds, |seed| {
@@ -46,39 +56,42 @@ pub fn sweep(seeds: u64) -> Swept {
         golden.lock().unwrap().push((seed, outcome));
     });
     let golden = golden.into_inner().unwrap();
-    let crashes: Vec<(&(u64, Outcome), usize, Fault)> = golden
-        .iter()
-        .flat_map(|story| (0..by_leader(&story.1)).map(move |at| (story, at)))
-        .flat_map(|(story, at)| [Fault::CrashBefore, Fault::CrashAfter].map(|fault| (story, at, fault)))
-        .collect();
+    let crashes: Vec<Crash<'_>> = golden.iter().flat_map(|(seed, expected)| crashes(*seed, expected)).collect();
     let broken = golden.iter().filter_map(|(seed, outcome)| told(outcome).map(|what| format!("seed {seed}: {what}")));
     let differences = Mutex::new(broken.collect::<Vec<_>>());
     parallel::for_each(0..crashes.len() as u64, |index| {
-        let ((seed, expected), at, fault) = &crashes[usize::try_from(index).unwrap()];
-        if let Some(what) = difference(*seed, expected, *at, fault) {
+        if let Some(what) = crashes[usize::try_from(index).unwrap()].difference() {
             differences.lock().unwrap().push(what);
         }
     });
     Swept { crashes: crashes.len() as u64, differences: differences.into_inner().unwrap() }
 }
 
-/// How many writes are the leader's in a story.
-fn by_leader(outcome: &Outcome) -> usize {
-    let writes = outcome.server.writes().into_iter();
-    writes.filter(|write| write.user == "replica-1" && write.key.plural != "leases").count()
+/// All crashes of a story. A golden one restarts nobody, so that a replica's name says its number.
+fn crashes(seed: u64, expected: &Outcome) -> Vec<Crash<'_>> {
+    let writes = expected.server.writes();
+    let by = |user: &str| writes.iter().filter(|write| write.user == user && write.key.plural != "leases").count();
+    let replicas = 1..=golden(seed).skews.len();
+    let writes = replicas.flat_map(|replica| (0..by(&format!("replica-{replica}"))).map(move |after| (replica, after)));
+    let crash = |replica, after, fault| Crash { seed, expected, replica, after, fault };
+    let both = |(replica, after)| [Fault::CrashBefore, Fault::CrashAfter].map(|fault| crash(replica, after, fault));
+    writes.flat_map(both).collect()
 }
 
-/// What differs where the leader dies at one of its writes.
-fn difference(seed: u64, expected: &Outcome, at: usize, fault: &Fault) -> Option<String> {
-    let mut script = golden(seed);
-    let crash = Trouble::AtWrite { replica: 1, after: at, fault: fault.clone() };
-    script.troubles.insert(0, (Duration::ZERO, crash));
-    let outcome = play(&script);
-    let what = told(&outcome).or_else(|| {
-        let same = outcome.left == expected.left;
-        (!same).then(|| format!("leaves {:#}\ninstead of {:#}", outcome.left, expected.left))
-    })?;
-    Some(format!("seed {seed}, {fault:?} at write {at}: {what}\n{script}"))
+impl Crash<'_> {
+    /// What differs from the story without it.
+    fn difference(&self) -> Option<String> {
+        let Self { seed, expected, replica, after, fault } = self;
+        let mut script = golden(*seed);
+        let crash = Trouble::AtWrite { replica: *replica, after: *after, fault: fault.clone() };
+        script.troubles.insert(0, (Duration::ZERO, crash));
+        let outcome = play(&script);
+        let what = told(&outcome).or_else(|| {
+            let same = outcome.left == expected.left;
+            (!same).then(|| format!("leaves {:#}\ninstead of {:#}", outcome.left, expected.left))
+        })?;
+        Some(format!("seed {seed}, {fault:?} of replica {replica} after {after} writes: {what}\n{script}"))
+    }
 }
 
 /// The law that a story broke.

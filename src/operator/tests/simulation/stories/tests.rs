@@ -13,7 +13,7 @@ use super::{
 const PLAYED: u64 = 500;
 /// Seeds that two processes play.
 const REPLAYED: u64 = 200;
-/// Stories of which each write is the last of its leader once.
+/// Stories of which each write is the last of its replica once.
 const SWEPT: u64 = 30;
 
 /// The first seed that is played: always the same, so that a red run is a change of ours, or `BASE`.
@@ -31,7 +31,7 @@ fn stories_break_no_law() {
 
 #[test]
 #[ignore = "takes long: cargo test --profile sim -p operator --test simulation whichever -- --ignored"]
-fn a_story_ends_the_same_at_whichever_write_its_leader_dies() {
+fn a_story_ends_the_same_at_whichever_write_a_replica_dies() {
     let Swept { crashes, differences } = sweep(SWEPT);
     println!("{crashes} crashes");
     let first = differences.first();

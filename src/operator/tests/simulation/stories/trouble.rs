@@ -55,7 +55,7 @@ pub enum PodEvent {
     Restarts,
     IsKilledForMemory,
     IsReplaced,
-    IsUnready,
+    IsUnready { seconds: u64 },
     Joins,
     Leaves,
 }
@@ -241,9 +241,9 @@ fn pod(world: &World, member: usize, event: PodEvent) -> Option<(Duration, Endin
         PodEvent::Restarts => world.fleet.restart(member, 1),
         PodEvent::IsKilledForMemory => world.fleet.restart(member, 137),
         PodEvent::IsReplaced => world.fleet.replace(member),
-        PodEvent::IsUnready => {
+        PodEvent::IsUnready { seconds } => {
             world.fleet.set_ready(member, false);
-            return Some((Duration::from_secs(20), Ending::Ready(member.clone())));
+            return Some((Duration::from_secs(seconds), Ending::Ready(member.clone())));
         }
         PodEvent::Joins => drop(world.fleet.add()),
         PodEvent::Leaves if members.len() > 4 => world.fleet.remove(member),
