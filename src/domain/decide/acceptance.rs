@@ -241,7 +241,7 @@ pub fn busy(pass: &Pass<'_>) -> Option<Intent> {
         .seen
         .shards
         .iter()
-        .find(|shard| !shard.record.members.is_empty() && shard.record.run != pass.wanted_run)?;
+        .find(|shard| !shard.record.members.is_empty() && !pass.is_wanted_id(&shard.record.run))?;
     let run = &shard.record.run;
     let known =
         pass.run.iter().map(|run| &run.id).chain(pass.seen.neighbours.iter().filter_map(|one| one.run.as_ref()));

@@ -139,10 +139,20 @@ impl<'a> Pass<'a> {
         self.run.as_ref().is_some_and(|run| run::is_of(run, self.rollout))
     }
 
-    /// Whether any object bears a mark of the run with this id.
+    /// Whether an id is that of a run of this plan and this attempt.
     #[must_use]
-    pub fn is_marked(&self, run: &str) -> bool {
-        mark_of(run, self.rollout, self.seen).is_some()
+    pub fn is_wanted_id(&self, run: &str) -> bool {
+        run.strip_prefix(&self.wanted_run).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+
+    /// The run of this plan and this attempt that objects tell of: one that has members, or that was taken back.
+    #[must_use]
+    pub fn told_run(&self) -> Option<&str> {
+        let open = self.seen.shards.iter().filter(|shard| !shard.record.members.is_empty());
+        let annotations = self.rollout.metadata.annotations.as_ref();
+        let own = annotations.and_then(|all| all.get(RETREAT_ANNOTATION));
+        let marks = own.into_iter().chain(marks(self.seen).map(|mark| &mark.run));
+        open.map(|shard| &shard.record.run).chain(marks).map(String::as_str).find(|run| self.is_wanted_id(run))
     }
 
     /// Whether the rollout is being deleted.
@@ -273,9 +283,12 @@ fn mark_of(run: &str, rollout: &OptimizationRollout, seen: &Observation) -> Opti
         annotations.and_then(|all| all.get(RETREAT_ANNOTATION)).map(String::as_str),
         annotations.and_then(|all| all.get(RETREAT_REASON_ANNOTATION)).map(String::as_str),
     );
-    own.into_iter()
-        .chain(seen.shards.iter().filter_map(|shard| shard.mark.clone()))
-        .chain(seen.services.iter().filter_map(|service| service.mark.clone()))
-        .chain(seen.members.iter().filter_map(|member| member.pod.mark.clone()))
-        .find(|mark| mark.run == run)
+    own.into_iter().chain(marks(seen).cloned()).find(|mark| mark.run == run)
+}
+
+/// The marks of all that was seen.
+fn marks(seen: &Observation) -> impl Iterator<Item = &Mark> {
+    let shards = seen.shards.iter().filter_map(|shard| shard.mark.as_ref());
+    let services = seen.services.iter().filter_map(|service| service.mark.as_ref());
+    shards.chain(services).chain(seen.members.iter().filter_map(|member| member.pod.mark.as_ref()))
 }

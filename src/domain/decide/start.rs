@@ -17,13 +17,18 @@ use super::{
 };
 use crate::{cohort::holdout, observation::Shard, run::plan_id};
 
-/// The id of the run that starts. Where another plan ran in between, marks may be left of the same plan before, which say
-/// that it was taken back; without a run in the status they are all that is known of the run.
+/// The id of the run that starts. A plan that comes after another one may have run before, and be remembered as taken back:
+/// it gets the generation of the spec that asks for it. Without a run in the status, what the objects tell is all that is
+/// known of it.
 fn new_id(pass: &Pass<'_>) -> String {
     let id = pass.wanted_run.clone();
-    let repeated = (2..).map(|time| format!("{id}-{time}"));
-    let unmarked = std::iter::once(id.clone()).chain(repeated).find(|id| pass.run.is_none() || !pass.is_marked(id));
-    unmarked.unwrap_or(id)
+    match &pass.run {
+        Some(before) if before.plan != plan_id(pass.rollout) => {
+            format!("{id}-{}", pass.rollout.metadata.generation.unwrap_or_default())
+        }
+        Some(_) => id,
+        None => pass.told_run().map_or(id, str::to_owned),
+    }
 }
 
 /// Starts the run that the spec asks for, in its first stage, if nothing speaks against it.

@@ -40,13 +40,18 @@ fn wanted(fixture: &Fixture) -> String {
 }
 
 #[rstest]
-#[case::was_never_taken_back(None, "")]
-#[case::was_taken_back_before(Some(""), "-2")]
-#[case::was_taken_back_for_the_second_time(Some("-2"), "")]
-fn a_plan_that_comes_after_another_one_runs_although_it(#[case] marked_run: Option<&str>, #[case] suffix: &str) {
+#[case::another_plan("another", "-7")]
+#[case::another_attempt_at_the_same("", "")]
+fn a_run_that_comes_after(#[case] before: &str, #[case] suffix: &str) {
     let wanted = wanted(&marked("", false));
-    let marked_run = marked_run.map_or_else(|| "other-1".to_owned(), |suffix| format!("{wanted}{suffix}"));
-    let mut fixture = marked(&marked_run, false);
+    let mut fixture = marked(&wanted, false);
+    fixture.rollout.metadata.generation = Some(7);
+    if before.is_empty() {
+        fixture.rollout.metadata.annotations = None;
+        let plan = plan_id(&fixture.rollout);
+        let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+        (run.plan, run.attempt) = (plan, 0);
+    }
     for _ in 0..3 {
         let plan = decide(&fixture.rollout, &fixture.seen);
         let run = plan.status.run.clone().unwrap();
@@ -56,9 +61,11 @@ fn a_plan_that_comes_after_another_one_runs_although_it(#[case] marked_run: Opti
     }
 }
 
-#[test]
-fn a_run_whose_status_is_lost_stays_taken_back() {
-    let wanted = wanted(&marked("", true));
+#[rstest]
+#[case::the_first_of_its_rollout("")]
+#[case::a_later_one("-7")]
+fn a_run_whose_status_is_lost_stays_taken_back(#[case] suffix: &str) {
+    let wanted = wanted(&marked("", true)) + suffix;
     let mut fixture = marked(&wanted, true);
     for _ in 0..2 {
         let plan = decide(&fixture.rollout, &fixture.seen);
@@ -67,4 +74,14 @@ fn a_run_whose_status_is_lost_stays_taken_back() {
     let run = fixture.rollout.status.as_ref().unwrap().run.clone().unwrap();
     assert_eq!(run.id, wanted);
     assert!(run.aborted_at.is_some());
+}
+
+#[test]
+fn a_run_whose_status_is_lost_is_known_by_its_members() {
+    let mut fixture = Fixture::new("obbb", 50);
+    fixture.rollout.status = None;
+    let run = wanted(&fixture) + "-7";
+    fixture.seen.shards[0].record.run.clone_from(&run);
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(plan.status.run.unwrap().id, run);
 }

@@ -1,5 +1,6 @@
 //! What a run leaves behind.
 
+use api::names::MEMBERS_KEY;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Map, Value, json};
 
@@ -9,6 +10,11 @@ use crate::world::{CONFIG_MAP, World};
 pub fn end_state(world: &World) -> Value {
     let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap_or_default();
     let status = world.status("pooling");
+    let conditions = status
+        .conditions
+        .iter()
+        .map(|condition| format!("{} {} {}", condition.type_, condition.status, condition.reason));
+    let record = map["data"][MEMBERS_KEY].as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
     let files: Map<String, Value> = map["data"]
         .as_object()
         .into_iter()
@@ -28,6 +34,10 @@ pub fn end_state(world: &World) -> Value {
         "members' own": own,
         "settled values": map["metadata"]["annotations"]["optimization.qudag.io/settled"],
         "displaced": world.displaced(),
+        "record": record.map(|record| record["members"].clone()),
+        "marks": world.marks(),
+        "conditions": conditions.collect::<Vec<_>>(),
+        "history": world.history("pooling"),
         "retreat": status.retreat.map(|retreat| retreat.reason.to_string()),
         "settled": status.run.is_some_and(|run| run.settled_at.is_some()),
         "finalizers": world.rollout("pooling").map(|rollout| rollout.metadata.finalizers.unwrap_or_default()),

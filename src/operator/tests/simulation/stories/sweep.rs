@@ -2,7 +2,7 @@
 
 use std::{sync::Mutex, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sim::Fault;
 
 use super::{
@@ -86,12 +86,17 @@ impl Crash<'_> {
         let crash = Trouble::AtWrite { replica: *replica, after: *after, fault: fault.clone() };
         script.troubles.insert(0, (Duration::ZERO, crash));
         let outcome = play(&script);
-        let what = told(&outcome).or_else(|| {
-            let same = outcome.left == expected.left;
-            (!same).then(|| format!("leaves {:#}\ninstead of {:#}", outcome.left, expected.left))
-        })?;
+        let what = told(&outcome).or_else(|| differing(&outcome.left, &expected.left))?;
         Some(format!("seed {seed}, {fault:?} of replica {replica} after {after} writes: {what}\n{script}"))
     }
+}
+
+/// What of an end state is not as expected.
+fn differing(left: &Value, expected: &Value) -> Option<String> {
+    let parts = expected.as_object().unwrap().iter().filter(|(name, part)| left[*name] != **part);
+    let parts: Vec<String> =
+        parts.map(|(name, part)| format!("{name} is {:#} instead of {part:#}", left[name])).collect();
+    (!parts.is_empty()).then(|| parts.join("\n"))
 }
 
 /// The law that a story broke.
