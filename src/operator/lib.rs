@@ -125,7 +125,7 @@ pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> 
         }
     };
     let candidate = context.clone();
-    let election = tokio::spawn(async move {
+    let mut election = tokio::spawn(async move {
         let mut stopped = stopped;
         // Who has not caught up leads nobody, and would keep the Lease from somebody who has.
         tokio::select! {
@@ -154,6 +154,7 @@ pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> 
     let outcome = tokio::select! {
         () = passes => Err("the watch of rollouts ended".to_owned()),
         Some(ended) = tasks.join_next() => Err(format!("a watch ended: {ended:?}")),
+        ended = &mut election => return Err(format!("the election ended: {ended:?}")),
         () = shutdown => Ok(()),
     };
     // Passes have stopped; only now may somebody else lead.

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use api::reason::Reason;
 use rstest::rstest;
+use serde_json::json;
 
 use super::*;
 use crate::{
@@ -84,4 +85,31 @@ fn what_was_watched_in_the_last_stage_is_no_part_of_the_watch_whatever_the_clock
     let watch = fixture.rollout.status.as_ref().unwrap().run.as_ref().unwrap().succeeded_at.clone().unwrap();
     assert!(watch.0 > began, "{watch:?}");
     assert!(Pass::new(&fixture.rollout, &fixture.seen).measurements().is_none());
+}
+
+#[rstest]
+#[case::this_one("half", Reason::Watching)]
+#[case::a_later_one("rest", Reason::StageStarted)]
+#[case::an_earlier_one("canary", Reason::Baking)]
+fn a_bake_is_cut_short_by_promoting_through(#[case] stage: &str, #[case] expected: Reason) {
+    let mut fixture = baked(1, true);
+    let stages = json!([
+        {"name": "canary", "percent": 10, "bake": "1m"}, {"name": "half", "percent": 50, "bake": "1m"},
+        {"name": "rest", "percent": 60, "bake": "1m"},
+    ]);
+    fixture.rollout.spec.stages = serde_json::from_value(stages).unwrap();
+    fixture.rollout.spec.stages.truncate(if stage == "rest" { 3 } else { 2 });
+    fixture.rollout.spec.promote_through = Some(stage.to_owned());
+    let judged_by = crate::run::judged_by(&fixture.rollout);
+    let current = fixture.rollout.status.as_mut().unwrap().stage.as_mut().unwrap();
+    (current.index, current.judged_by) = (1, judged_by);
+    fixture.seen.shards[0].record.stage = 1;
+    assert_eq!(reason(&fixture), expected.to_string());
+}
+
+#[test]
+fn the_watch_holds_while_it_is_paused() {
+    let mut fixture = watched(60, true);
+    fixture.rollout.spec.paused = true;
+    assert_eq!(reason(&fixture), Reason::Paused.to_string());
 }

@@ -48,6 +48,10 @@ fn breach(measurements: &mut Measurements) {
 #[case::nothing_happens(|_: &mut Fixture| {}, None)]
 #[case::a_person_says_so(|f: &mut Fixture| f.rollout.spec.abort = Some(Abort { reason: "no".into() }), Some(Reason::AbortRequested))]
 #[case::an_indicator_says_so(|f: &mut Fixture| measured(f, breach), Some(Reason::Catastrophe))]
+#[case::an_indicator_says_so_while_it_is_paused(|f: &mut Fixture| {
+    f.rollout.spec.paused = true;
+    measured(f, breach);
+}, Some(Reason::Catastrophe))]
 #[case::an_indicator_of_another_run(|f: &mut Fixture| {
     measured(f, |measurements| {
         breach(measurements);
