@@ -29,7 +29,7 @@ pub fn end_state(world: &World) -> Value {
         .filter(|map| map["metadata"]["name"] != CONFIG_MAP)
         .map(|map| json!({"data": map["data"], "annotations": map["metadata"]["annotations"]}))
         .collect();
-    json!({
+    let left = json!({
         "files": files,
         "members' own": own,
         "settled values": map["metadata"]["annotations"]["optimization.qudag.io/settled"],
@@ -41,5 +41,14 @@ pub fn end_state(world: &World) -> Value {
         "retreat": status.retreat.map(|retreat| retreat.reason.to_string()),
         "settled": status.run.is_some_and(|run| run.settled_at.is_some()),
         "finalizers": world.rollout("pooling").map(|rollout| rollout.metadata.finalizers.unwrap_or_default()),
-    })
+    });
+    // A rollout's UID, which its run is named by, depends on what was created before it.
+    let mut text = left.to_string();
+    for rollout in world.server.objects("optimizationrollouts") {
+        if let (Some(name), Some(run)) = (rollout["metadata"]["name"].as_str(), rollout["status"]["run"]["id"].as_str())
+        {
+            text = text.replace(run, &format!("the run of {name}"));
+        }
+    }
+    serde_json::from_str(&text).unwrap()
 }
