@@ -1,13 +1,13 @@
 //! L13: everything comes to rest, and then nothing is written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::OptimizationRollout;
 use api::names::{COHORT_LABEL, SERVING_LABEL, cohort};
 use domain::settings::Values;
 use serde_json::Value;
 
-use super::view::{View, files, says, switched};
+use super::view::{Map, View, files, says, switched};
 use super::{Found, Law};
 use crate::history::Entry;
 use crate::kind::Key;
@@ -32,6 +32,8 @@ struct Hands {
     displaced: BTreeSet<Key>,
     /// ConfigMaps that they wrote to.
     edited: BTreeSet<Key>,
+    /// What stood in the ConfigMaps that they made.
+    made: BTreeMap<Key, BTreeMap<String, String>>,
 }
 
 impl Law for Quiet {
@@ -62,11 +64,10 @@ impl Law for Quiet {
 
 impl Hands {
     fn watch(&mut self, entry: &Entry, view: &View) {
-        if let Some((key, Some(_), _)) = entry.change()
-            && key.plural == "configmaps"
-            && view.ours(entry).is_none()
-        {
-            self.edited.insert(key.clone());
+        match entry.change().filter(|(key, ..)| key.plural == "configmaps" && view.ours(entry).is_none()) {
+            Some((key, None, Some(made))) => drop(self.made.insert(key.clone(), Map::read(made).files)),
+            Some((key, ..)) => drop(self.edited.insert(key.clone())),
+            None => {}
         }
         match entry {
             Entry::Change { key, before, after: Some(after), .. }
@@ -125,10 +126,14 @@ fn restless(rollout: &OptimizationRollout, view: &View, hands: &Hands) -> Option
     narrowed.or_else(|| if is_back { still_on(rollout, view, hands) } else { None })
 }
 
-/// A file that says a switched value after a retreat, where nobody else had a hand in it and nobody has settled it.
+/// A file that says a switched value after a retreat, or is not what it was before, where nobody else had a hand in it and
+/// nothing is settled.
 fn still_on(rollout: &OptimizationRollout, view: &View, hands: &Hands) -> Option<String> {
     let config = &rollout.spec.fleet.config;
     view.maps_for(rollout).filter(|(key, _)| !hands.edited.contains(*key)).find_map(|(key, map)| {
+        if map.settled.is_empty() && hands.made.get(key).is_some_and(|made| *made != map.files) {
+            return Some(format!("{key} does not say again what it said: {:?}", map.files));
+        }
         let switched = switched(rollout).into_iter().filter(|(path, _)| !map.settled.contains_key(path));
         let switched: Vec<Values> = switched.map(|value| Values::from([value])).collect();
         let says = |file: &String| switched.iter().any(|value| says(config, map.files.get(file), value));

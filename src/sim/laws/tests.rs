@@ -247,6 +247,26 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     story.write("replica-1", &map(), Some(closed), version());
     story.laws.check(&Entry::Calm { at: story.at });
 })]
+#[case::a_members_own_file_that_is_not_what_it_was("L13 convergence and quiet", |story: &mut Story| {
+    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
+    story.edit(None, &key("Pod", "node-0"), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("baseline"));
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        rollout["spec"]["fleet"]["config"] = json!({"patched": {"name": "{member}-config", "key": "node.toml"}});
+        rollout["status"]["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
+        rollout["status"]["retreat"] = json!({"reason": "AbortRequested", "message": "", "decidedAt":
+            "2026-01-01T00:01:00Z", "acknowledgedAt": "2026-01-01T00:01:00Z"});
+    });
+    let own = key("ConfigMap", "node-0-config");
+    let file = json!({
+        "metadata": {"name": "node-0-config", "namespace": "fleet", "annotations": {
+            "optimization.qudag.io/member": "node-0",
+        }},
+        "data": {"node.toml": "pool = false\n"},
+    });
+    story.cluster(&own, Some(file));
+    story.edit(Some("replica-1"), &own, version(), |map| map["data"]["node.toml"] = json!("pool = 0\n"));
+    story.laws.check(&Entry::Calm { at: story.at });
+})]
 #[case::a_write_in_the_calm("L13 convergence and quiet", |story: &mut Story| {
     story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
     story.edit(None, &key("Pod", "node-0"), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("baseline"));

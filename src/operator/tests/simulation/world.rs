@@ -313,6 +313,11 @@ impl Replica {
         &self.name
     }
 
+    /// Whether its process has not ended by itself.
+    pub fn is_alive(&self) -> bool {
+        !self.task.is_finished()
+    }
+
     /// Ends a replica as SIGTERM does.
     pub async fn stop(mut self) {
         drop(self.shutdown.take());

@@ -121,6 +121,8 @@ async fn run(script: &Script) -> Outcome {
         // Who reports while it waits may go on; who has come to its end may not.
         pass(&world, REST).await;
     }
+    assert_eq!(world.server.unsupported(), Vec::<String>::new(), "seed {}", script.seed);
+    assert!(replicas.are_alive(), "a replica has ended by itself in seed {}", script.seed);
     outcome(&world)
 }
 

@@ -51,6 +51,11 @@ impl Replicas {
         }
     }
 
+    /// Whether nobody has ended by itself.
+    pub fn are_alive(&self) -> bool {
+        self.places.iter().filter_map(|(_, replica)| replica.as_ref()).all(Replica::is_alive)
+    }
+
     /// Every replica is alive and hears everybody.
     pub fn revive(&mut self, world: &World) {
         for number in 1..=self.places.len() {
