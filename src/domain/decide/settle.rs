@@ -66,23 +66,25 @@ pub fn settle(pass: &Pass<'_>) -> Intent {
     intent
 }
 
-/// Members that have no pod now find the values when they come back.
+/// Members that have no pod now find the values when they come back. The file of one that was switched says them already,
+/// or what somebody else made of them.
 fn absent_follow(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Option<Inverse> {
     let config = &pass.spec.fleet.config;
     let mut inverse = None;
-    for (member, entry) in pass.roster.absent.iter().filter(|(name, _)| shard.record.members.contains_key(*name)) {
+    let absent = pass.roster.absent.iter().filter(|(name, _)| shard.record.members.contains_key(*name));
+    for (member, _) in absent.filter(|(_, entry)| entry.cohort != Cohort::Optimized) {
         let file = match (&config.delivery, shard.files.get(*member)) {
             (Delivery::Rendered(_), _) => {
                 delivery::checked_file(config, shard.base.as_deref(), &pass.settings.optimized)
             }
-            (Delivery::Patched(_), Some(file)) if entry.cohort != Cohort::Optimized => {
+            (Delivery::Patched(_), Some(file)) => {
                 let changes = delivery::switched(config, &pass.settings, &shard.owners);
                 let Ok((patched, back)) = patching::patch(config.format, file, &changes) else { continue };
                 write.annotations.insert(INVERSE_ANNOTATION.to_owned(), Some(serde_json::json!(back).to_string()));
                 inverse = Some(back);
                 Some(patched)
             }
-            (Delivery::Patched(_), _) => continue,
+            (Delivery::Patched(_), None) => continue,
         };
         write.data.insert(delivery::file_key(config, member), file);
     }

@@ -9,7 +9,7 @@ use crate::{
     acknowledgement::{Touch, fingerprint},
     decide::{
         decide, decide_standby,
-        fixture::{Fixture, OPTIMIZED},
+        fixture::{BASELINE, Fixture, OPTIMIZED},
         needs_and_plan,
     },
     mark::{Cause, Mark},
@@ -117,4 +117,22 @@ fn another_plan_takes_back_what_has_not_been_settled_yet() {
     fixture.rollout.spec.attempt = 2;
     let status = decide(&fixture.rollout, &fixture.seen).status;
     assert_eq!(status.retreat.unwrap().reason, Reason::PlanChanged);
+}
+
+#[rstest]
+#[case::that_follows("b", BASELINE, OPTIMIZED)]
+#[case::that_was_switched("o", OPTIMIZED, OPTIMIZED)]
+#[case::whose_values_somebody_took_back("o", BASELINE, BASELINE)]
+fn a_member_without_a_pod_keeps_what_somebody_made_of_its_file(
+    #[case] cohort: &str,
+    #[case] file: &str,
+    #[case] expected: &str,
+) {
+    let mut fixture = followed();
+    let entry = serde_json::from_value(serde_json::json!({"c": cohort, "s": 0, "u": "gone"})).unwrap();
+    let shard = &mut fixture.seen.shards[0];
+    shard.record.members.insert("node-9".to_owned(), entry);
+    shard.files.insert("node-9".to_owned(), file.to_owned());
+    fixture.pass().unwrap();
+    assert_eq!(fixture.seen.shards[0].files["node-9"], expected);
 }
