@@ -35,29 +35,7 @@ pub struct ParseError {
     pub what: String,
 }
 
-/// Hands every sample line whose name is `wanted` to `sink`, in the order of the page.
-///
-/// Of other lines only the name is read. A line feed after the last line may be missing.
-///
-/// # Errors
-///
-/// The first line that breaks the format, is longer than 64 KiB, has more than 64 labels, or comes after 50,000 wanted
-/// series. What `sink` got until then is part of a page that must not be used.
-pub fn parse<'a>(
-    text: &'a str,
-    wanted: &dyn Fn(&str) -> bool,
-    sink: &mut dyn FnMut(Series<'a>),
-) -> Result<(), ParseError> {
-    let mut page = Page::default();
-    for line in text.split('\n') {
-        if let Some(series) = page.line(line, wanted)? {
-            sink(series);
-        }
-    }
-    Ok(())
-}
-
-/// A page that is read line by line.
+/// A page that is read line by line; with an error it is not to be used at all.
 #[derive(Debug, Default)]
 pub struct Page {
     lines: usize,
@@ -66,11 +44,12 @@ pub struct Page {
 }
 
 impl Page {
-    /// Reads the next line, without its line feed: a sample line whose name is `wanted`, or none.
+    /// Reads the next line, without its line feed: a sample line whose name is `wanted`, or none. Of other lines only the
+    /// name is read.
     ///
     /// # Errors
-    ///
-    /// As [`parse`].
+    /// When the line breaks the format, is longer than 64 KiB, has more than 64 labels, or comes after 50,000 wanted
+    /// series.
     pub fn line<'a>(&mut self, raw: &'a str, wanted: &dyn Fn(&str) -> bool) -> Result<Option<Series<'a>>, ParseError> {
         self.lines += 1;
         let failed = |what: String| ParseError { line: self.lines, what };

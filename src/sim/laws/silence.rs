@@ -1,6 +1,6 @@
 //! L6: what nobody has measured promotes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use api::OptimizationRollout;
@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Pod;
 use tokio::time::Instant;
 
 use super::clocks::is_edit;
-use super::view::{View, files, says, switched};
+use super::view::{Map, View, files, says, switched};
 use super::{Found, Law};
 use crate::history::Entry;
 use crate::kind::Key;
@@ -30,6 +30,8 @@ pub(super) struct Silence {
     /// When something last went wrong with a user's requests.
     faulty: BTreeMap<String, Instant>,
     answers: BTreeMap<String, (Instant, Vec<String>)>,
+    /// Files that somebody else has written to, by ConfigMap: nobody waits for what their members say.
+    edited: BTreeMap<Key, BTreeSet<String>>,
 }
 
 impl Law for Silence {
@@ -44,6 +46,17 @@ impl Law for Silence {
         if let Entry::Fault { at, user, .. } = entry {
             self.faulty.insert(user.clone(), *at);
         }
+        if let Some((key, Some(before), Some(after))) = entry.change().filter(|(key, ..)| key.plural == "configmaps") {
+            let (before, after) = (Map::read(before).files, Map::read(after).files);
+            let edited = self.edited.entry(key.clone()).or_default();
+            for (file, _) in after.into_iter().filter(|(file, text)| before.get(file) != Some(text)) {
+                if view.ours(entry).is_some() {
+                    edited.remove(&file)
+                } else {
+                    edited.insert(file)
+                };
+            }
+        }
         let Some((write, before, after)) = view.status_write(entry) else { return };
         let (old, new) = (before.status.clone().unwrap_or_default(), after.status.clone().unwrap_or_default());
         let (Some(old_run), Some(run), Some(metrics)) = (old.run, new.run, &after.spec.metrics) else { return };
@@ -54,6 +67,8 @@ impl Law for Silence {
         }
         let slack = if matches!(metrics.source, Source::Pods(_)) { SLACK } else { SERVER_SLACK };
         let freshest = write.at.checked_sub(metrics.interval.get() * 2 + slack);
+        // Who could not read of late may not know yet what somebody else did meanwhile.
+        let blind = self.faulty.get(&write.user).is_some_and(|at| write.at.duration_since(*at) < NEWS);
         let mut fresh = 0;
         let mut broken = None;
         let (config, values) = (&after.spec.fleet.config, switched(after));
@@ -63,7 +78,8 @@ impl Law for Silence {
         }
         for (key, map) in view.maps_of(&run.id) {
             let optimized = |member: &str| map.cohort(&run.id, member) == Some(Cohort::Optimized);
-            for (member, file) in files(after, key, map.files.keys()) {
+            let is_edited = |file: &String| self.edited.get(key).is_some_and(|edited| edited.contains(file));
+            for (member, file) in files(after, key, map.files.keys()).into_iter().filter(|(_, file)| !is_edited(file)) {
                 let pod = view.object(&Key::of::<Pod>(&key.namespace, &member));
                 let Some(pod) = pod.filter(|_| optimized(&member) && says(config, map.files.get(file), &values)) else {
                     continue;
@@ -71,13 +87,11 @@ impl Law for Silence {
                 let answer = self.answers.get(text(pod, "/metadata/uid"));
                 fresh += usize::from(answer.is_some_and(|(at, _)| freshest.is_none_or(|freshest| *at >= freshest)));
                 let acknowledged = answer.is_some_and(|(_, says)| switches(after).all(|name| says.contains(name)));
-                if after.spec.fleet.acknowledgement.metric.is_some() && !acknowledged {
+                if after.spec.fleet.acknowledgement.metric.is_some() && !acknowledged && !blind {
                     broken = Some(format!("the stage ended although {member} never said that it is optimized"));
                 }
             }
         }
-        // Who could not read of late may not know yet that somebody else took the values back.
-        let blind = self.faulty.get(&write.user).is_some_and(|at| write.at.duration_since(*at) < NEWS);
         if fresh == 0 && !after.spec.indicators.is_empty() && !blind {
             broken = Some("the stage ended although no optimized member has answered of late".to_owned());
         }

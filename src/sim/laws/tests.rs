@@ -427,6 +427,26 @@ fn a_commit_may_arrive_late(#[case] seconds: u64, #[case] released: Option<u64>,
 }
 
 #[rstest]
+#[case::nobody(false, true)]
+#[case::somebody_else(true, false)]
+fn a_stage_waits_for_a_member_whose_file_was_changed_by(#[case] by_others: bool, #[case] breaks: bool) {
+    let mut story = Story::new();
+    story.promote();
+    let more = [("node-0", "o"), ("node-1", "o"), ("node-5", "h")];
+    story.write("replica-1", &map(), Some(settings(1, &more)), version());
+    if by_others {
+        story.edit(None, &map(), json!({}), |map| map["data"]["node-1.toml"] = json!("pool = true\nother = 1\n"));
+    }
+    story.wait(70);
+    story.hear("node-0", true);
+    story.transition("Watching", |status| {
+        status["run"]["succeededAt"] = json!("2026-01-01T00:03:00Z");
+        status["conditions"][1] = condition("Succeeded", true);
+    });
+    assert_eq!(story.broken().contains(&"L6 silence never promotes"), breaks, "{:#?}", story.laws.violations());
+}
+
+#[rstest]
 #[case::a_retreat(true, false)]
 #[case::a_stage(false, true)]
 fn only_a_retreat_may_be_decided_by_the_spec_of_a_moment_ago(#[case] retreats: bool, #[case] breaks: bool) {

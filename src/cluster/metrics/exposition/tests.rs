@@ -3,7 +3,16 @@ use std::{collections::BTreeMap, fmt::Write};
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::{ParseError, Series, parse};
+use super::{Page, ParseError, Series};
+
+/// Hands every wanted sample line of a page on.
+fn parse<'a>(text: &'a str, wanted: &dyn Fn(&str) -> bool, sink: &mut dyn FnMut(Series<'a>)) -> Result<(), ParseError> {
+    let mut page = Page::default();
+    for line in text.split('\n') {
+        page.line(line, wanted)?.into_iter().for_each(&mut *sink);
+    }
+    Ok(())
+}
 
 fn read(text: &str) -> Result<Vec<Series<'_>>, ParseError> {
     let mut found = Vec::new();

@@ -89,7 +89,7 @@ async fn only_the_wanted_metrics_are_read() {
     "302"
 )]
 #[case::never_begins("", String::new(), true, "does not answer")]
-#[case::never_ends(OK, "others_total 1\n".repeat(100_000), true, "more than 8388608 bytes")]
+#[case::never_ends(OK, format!("# {}\n", "x".repeat(60_000)).repeat(30), true, "more than 8388608 bytes")]
 #[case::never_ends_a_line(OK, "requests_total 1".repeat(100_000), true, "do not parse")]
 #[case::says_what_is_no_text(OK, "requests_total{a=\"\u{e9}".to_owned(), false, "do not parse")]
 #[case::stops_halfway(OK, String::new(), true, "does not answer")]

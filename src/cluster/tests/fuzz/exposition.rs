@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use cluster::metrics::exposition::{Series, parse};
+use cluster::metrics::exposition::{Page, Series};
 
 use super::{Outcome, sentence, source::Source};
 
@@ -50,10 +50,14 @@ pub fn check(source: &mut Source) -> Outcome {
 fn read(page: &str) -> Result<Vec<Series<'_>>, String> {
     let mut found = Vec::new();
     let lines = page.split('\n').count();
-    parse(page, &|name| name != "unwanted", &mut |series| found.push(series)).map_err(|error| {
-        assert!((1..=lines).contains(&error.line), "{error}");
-        error.to_string()
-    })?;
+    let mut reading = Page::default();
+    for line in page.split('\n') {
+        let series = reading.line(line, &|name| name != "unwanted").map_err(|error| {
+            assert!((1..=lines).contains(&error.line), "{error}");
+            error.to_string()
+        })?;
+        found.extend(series);
+    }
     Ok(found)
 }
 
