@@ -10,11 +10,6 @@ use crate::world::{CONFIG_MAP, World};
 pub fn end_state(world: &World) -> Value {
     let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap_or_default();
     let status = world.status("pooling");
-    let conditions = status
-        .conditions
-        .iter()
-        .map(|condition| format!("{} {} {}", condition.type_, condition.status, condition.reason));
-    let record = map["data"][MEMBERS_KEY].as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
     let files: Map<String, Value> = map["data"]
         .as_object()
         .into_iter()
@@ -29,21 +24,38 @@ pub fn end_state(world: &World) -> Value {
         .filter(|map| map["metadata"]["name"] != CONFIG_MAP)
         .map(|map| json!({"data": map["data"], "annotations": map["metadata"]["annotations"]}))
         .collect();
-    let left = json!({
-        "files": files,
-        "members' own": own,
-        "settled values": map["metadata"]["annotations"]["optimization.qudag.io/settled"],
-        "displaced": world.displaced(),
-        "record": record.map(|record| record["members"].clone()),
-        "marks": world.marks(),
-        "conditions": conditions.collect::<Vec<_>>(),
-        "history": world.history("pooling"),
-        "retreat": status.retreat.map(|retreat| retreat.reason.to_string()),
-        "settled": status.run.is_some_and(|run| run.settled_at.is_some()),
-        "finalizers": world.rollout("pooling").map(|rollout| rollout.metadata.finalizers.unwrap_or_default()),
-    });
-    // A rollout's UID, which its run is named by, depends on what was created before it.
-    let mut text = left.to_string();
+    unnamed(
+        world,
+        &json!({
+            "files": files,
+            "members' own": own,
+            "settled values": map["metadata"]["annotations"]["optimization.qudag.io/settled"],
+            "displaced": world.displaced(),
+            "retreat": status.retreat.map(|retreat| retreat.reason.to_string()),
+            "settled": status.run.is_some_and(|run| run.settled_at.is_some()),
+            "finalizers": world.rollout("pooling").map(|rollout| rollout.metadata.finalizers.unwrap_or_default()),
+        }),
+    )
+}
+
+/// The same once nothing is done any more, with all that says so.
+pub fn rested_state(world: &World) -> Value {
+    let mut left = end_state(world);
+    let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap_or_default();
+    let record = map["data"][MEMBERS_KEY].as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
+    let conditions = world.status("pooling").conditions.into_iter();
+    let conditions =
+        conditions.map(|condition| format!("{} {} {}", condition.type_, condition.status, condition.reason));
+    left["record"] = json!(record.map(|record| record["members"].clone()));
+    left["marks"] = unnamed(world, &json!(world.marks()));
+    left["conditions"] = json!(conditions.collect::<Vec<_>>());
+    left["history"] = json!(world.history("pooling"));
+    left
+}
+
+/// A state without the names of runs: they come from the UIDs of rollouts, and these depend on what was created before.
+fn unnamed(world: &World, state: &Value) -> Value {
+    let mut text = state.to_string();
     for rollout in world.server.objects("optimizationrollouts") {
         if let (Some(name), Some(run)) = (rollout["metadata"]["name"].as_str(), rollout["status"]["run"]["id"].as_str())
         {

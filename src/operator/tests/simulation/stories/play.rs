@@ -19,7 +19,7 @@ use super::{
     trouble::{Ending, Trouble},
 };
 use crate::{
-    end_state::end_state,
+    end_state::rested_state,
     prometheus::connection,
     world::{World, base_config_map},
 };
@@ -164,7 +164,7 @@ fn outcome(world: &World) -> Outcome {
         accounts: world.laws.accounts(),
         writes: world.laws.writes(),
         end: end(world),
-        left: end_state(world),
+        left: rested_state(world),
         server: world.server.clone(),
     }
 }
