@@ -40,8 +40,8 @@ pub fn run_id(plan: &str, attempt: i32) -> String {
 /// Whether a run is of this plan and this attempt. One that is repeated later, after another plan, may have another
 /// [`id`](run_id).
 #[must_use]
-pub fn is_of(run: &Run, rollout: &OptimizationRollout) -> bool {
-    run.attempt == rollout.spec.attempt && run.plan == plan_id(rollout)
+pub fn is_of(run: &Run, plan: &str, attempt: i32) -> bool {
+    run.plan == plan && run.attempt == attempt
 }
 
 /// The identity of what a bake is judged by: stages and indicators. Another one restarts the bake.

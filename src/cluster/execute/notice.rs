@@ -21,10 +21,8 @@ impl Writer {
         now: Timestamp,
     ) -> Result<(), WriteError> {
         let name = rollout.name_any();
-        let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
-        // A plan that is run again after another one may have the id that it had before.
-        let run = run.map_or_else(String::new, |run| format!("{} {}", run.id, run.started_at.0));
-        let identity = stable_hash(&[&run, &notice.reason.to_string(), &notice.message]);
+        let run = rollout.status.as_ref().and_then(|status| status.run.as_ref()).map_or("", |run| run.id.as_str());
+        let identity = stable_hash(&[run, &notice.reason.to_string(), &notice.message]);
         let event = Event {
             metadata: ObjectMeta {
                 name: Some(format!("{name}.{identity:016x}")),

@@ -28,8 +28,7 @@ pub fn bake(pass: &Pass<'_>) -> Intent {
     let skipped = through
         .and_then(|name| pass.spec.stages.iter().position(|stage| stage.name == *name))
         .is_some_and(|through| through >= index(current));
-    let passing = pass.measurements().is_some_and(|measurements| measurements.passing);
-    if !passing || (covered < spec.bake.get() && !skipped) {
+    if !pass.is_passing() || (covered < spec.bake.get() && !skipped) {
         return baking(pass, &format!("stage {}", current.name), covered, spec.bake);
     }
     let unready: Vec<&str> = pass
@@ -76,7 +75,7 @@ fn baking(pass: &Pass<'_>, what: &str, covered: std::time::Duration, of: api::Du
     let (kind, reason, message) = if silent {
         let message = format!("{what} holds: no sufficient measurement of {}", missing.join(", "));
         (Kind::Stalled, Reason::Silence, message)
-    } else if measurements.is_some_and(|measurements| measurements.passing) {
+    } else if pass.is_passing() {
         (Kind::Working, Reason::Baking, format!("{what}: {covered} of {of} watched"))
     } else if missing.is_empty() {
         (Kind::Working, Reason::AwaitingMeasurements, format!("{what}: {covered} of {of} watched; no look yet"))
@@ -96,8 +95,7 @@ pub fn watch(pass: &Pass<'_>) -> Intent {
     let recorded = pass.status.stage.as_ref().map_or_else(Default::default, |stage| stage.covered.get());
     let covered = pass.measurements().map_or(recorded, |measurements| measurements.covered);
     let waiting = pass.seen.neighbours.iter().find(|neighbour| neighbour.waits);
-    let passing = pass.measurements().is_some_and(|measurements| measurements.passing);
-    if !passing || covered < pass.spec.watch_after.get() && waiting.is_none() {
+    if !pass.is_passing() || covered < pass.spec.watch_after.get() && waiting.is_none() {
         let mut intent = baking(pass, "watch", covered, pass.spec.watch_after);
         if intent.state.reason == Reason::Baking {
             intent.state.reason = Reason::Watching;

@@ -60,6 +60,8 @@ pub struct Pass<'a> {
     pub run: Option<Run>,
     /// What the run is doing.
     pub phase: Phase,
+    /// The plan of this spec.
+    pub plan: String,
     /// The run that this spec asks for.
     pub wanted_run: String,
     /// The retreat mark of the run, from whatever object bears it.
@@ -88,9 +90,10 @@ impl<'a> Pass<'a> {
         let mut settled: Values = seen.shards.iter().rev().flat_map(|shard| shard.settled.clone()).collect();
         let name = rollout.metadata.name.as_deref().unwrap_or_default();
         let owners = settled::merged(name, seen.shards.iter().map(|shard| &shard.owners));
-        let wanted_run = run::run_id(&run::plan_id(rollout), spec.attempt);
+        let plan = run::plan_id(rollout);
+        let wanted_run = run::run_id(&plan, spec.attempt);
         let mut released = settled::released(name, &spec.optimizations, &settled, &owners);
-        if phase == Phase::Settled && run.as_ref().is_some_and(|run| run::is_of(run, rollout)) {
+        if phase == Phase::Settled && run.as_ref().is_some_and(|run| run::is_of(run, &plan, spec.attempt)) {
             // It is out: a ConfigMap that still names it missed the run.
             settled.retain(|path, _| !released.contains_key(path));
             released.clear();
@@ -105,6 +108,7 @@ impl<'a> Pass<'a> {
             seen,
             run,
             phase,
+            plan,
             wanted_run,
             mark,
             settings,
@@ -136,7 +140,7 @@ impl<'a> Pass<'a> {
     /// Whether the run is the one that the spec asks for.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run::is_of(run, self.rollout))
+        self.run.as_ref().is_some_and(|run| run::is_of(run, &self.plan, self.spec.attempt))
     }
 
     /// Whether an id is that of a run of this plan and this attempt.
@@ -229,6 +233,12 @@ impl<'a> Pass<'a> {
             .measurements
             .as_ref()
             .filter(|measurements| measurements.run == run.id && measurements.bake.as_second() == bake.0.as_second())
+    }
+
+    /// Whether the last look of the current bake found everything within its limits.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        self.measurements().is_some_and(|measurements| measurements.passing)
     }
 
     /// A pod that bears the mark of this run, or a label that only a run sets, and has to be returned.

@@ -15,7 +15,7 @@ use super::{
     stage::{self, count},
     stamp,
 };
-use crate::{cohort::holdout, observation::Shard, run::plan_id};
+use crate::{cohort::holdout, observation::Shard};
 
 /// The id of the run that starts. A plan that comes after another one may have run before, and be remembered as taken back:
 /// it gets the generation of the spec that asks for it. Without a run in the status, what the objects tell is all that is
@@ -23,7 +23,7 @@ use crate::{cohort::holdout, observation::Shard, run::plan_id};
 fn new_id(pass: &Pass<'_>) -> String {
     let id = pass.wanted_run.clone();
     match &pass.run {
-        Some(before) if before.plan != plan_id(pass.rollout) => {
+        Some(before) if before.plan != pass.plan => {
             format!("{id}-{}", pass.rollout.metadata.generation.unwrap_or_default())
         }
         Some(_) => id,
@@ -61,11 +61,10 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
     }
     let eligible = pass.roster.standings.iter().filter(|standing| is_eligible(standing)).count();
     let held_out = holdout(eligible, pass.spec.holdout_percent);
-    let plan = plan_id(pass.rollout);
     let run = Run {
         id: new_id(pass),
         seed: pass.wanted_run.clone(),
-        plan,
+        plan: pass.plan.clone(),
         attempt: pass.spec.attempt,
         eligible: count(eligible),
         holdout: count(held_out),

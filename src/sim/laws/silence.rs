@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Pod;
 use tokio::time::Instant;
 
 use super::clocks::is_edit;
-use super::view::{Map, View, files, says, switched};
+use super::view::{View, files, says, switched};
 use super::{Found, Law};
 use crate::history::Entry;
 use crate::kind::Key;
@@ -46,14 +46,14 @@ impl Law for Silence {
         if let Entry::Fault { at, user, .. } = entry {
             self.faulty.insert(user.clone(), *at);
         }
-        if let Some((key, Some(before), Some(after))) = entry.change().filter(|(key, ..)| key.plural == "configmaps") {
-            let (before, after) = (Map::read(before).files, Map::read(after).files);
+        if let (Some((key, Some(_), _)), Some((before, after))) = (entry.change(), view.map_change()) {
             let edited = self.edited.entry(key.clone()).or_default();
-            for (file, _) in after.into_iter().filter(|(file, text)| before.get(file) != Some(text)) {
-                if view.ours(entry).is_some() {
-                    edited.remove(&file)
+            let is_ours = view.ours(entry).is_some();
+            for (file, _) in after.files.iter().filter(|(file, text)| before.files.get(*file) != Some(*text)) {
+                if is_ours {
+                    edited.remove(file)
                 } else {
-                    edited.insert(file)
+                    edited.insert(file.clone())
                 };
             }
         }

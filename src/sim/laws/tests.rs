@@ -1,14 +1,13 @@
 //! Each law against a history that breaks it.
 
-use std::time::Duration;
-
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::CANARY;
-use crate::history::{Entry, GOES_ON};
+use crate::history::Entry;
 use crate::request::Subresource;
 
+mod forgiven;
 mod story;
 
 use story::*;
@@ -237,11 +236,7 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
 })]
 #[case::a_file_that_is_on_after_a_retreat("L13 convergence and quiet", |story: &mut Story| {
     story.edit(None, &key("Pod", "node-0"), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("baseline"));
-    story.edit(None, &rollout(), json!({}), |rollout| {
-        rollout["status"]["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
-        rollout["status"]["retreat"] = json!({"reason": "AbortRequested", "message": "", "decidedAt":
-            "2026-01-01T00:01:00Z", "acknowledgedAt": "2026-01-01T00:01:00Z"});
-    });
+    story.edit(None, &rollout(), json!({}), taken_back);
     let mut closed = settings(0, &[]);
     closed["data"]["node-0.toml"] = json!(OPTIMIZED);
     story.write("replica-1", &map(), Some(closed), version());
@@ -252,9 +247,7 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     story.edit(None, &key("Pod", "node-0"), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("baseline"));
     story.edit(None, &rollout(), json!({}), |rollout| {
         rollout["spec"]["fleet"]["config"] = json!({"patched": {"name": "{member}-config", "key": "node.toml"}});
-        rollout["status"]["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
-        rollout["status"]["retreat"] = json!({"reason": "AbortRequested", "message": "", "decidedAt":
-            "2026-01-01T00:01:00Z", "acknowledgedAt": "2026-01-01T00:01:00Z"});
+        taken_back(rollout);
     });
     let own = key("ConfigMap", "node-0-config");
     let file = json!({
@@ -334,22 +327,14 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
 #[case::a_transition_without_an_event("L17 evidence", |story: &mut Story| {
     story.wait(70);
     story.hear("node-0", true);
-    story.status(|status| {
-        status["stage"] = second_stage();
-        let told = json!({"time": "2026-01-01T00:00:00Z", "reason": "StageStarted", "message": "why"});
-        status["history"].as_array_mut().unwrap().push(told);
-    });
+    story.tell("StageStarted", "why", |status| status["stage"] = second_stage());
     story.wait(10);
     story.hear("node-0", true);
 })]
 #[case::a_transition_whose_event_is_refused("L17 evidence", |story: &mut Story| {
     story.wait(70);
     story.hear("node-0", true);
-    story.status(|status| {
-        status["stage"] = second_stage();
-        let told = json!({"time": "2026-01-01T00:00:00Z", "reason": "StageStarted", "message": "why"});
-        status["history"].as_array_mut().unwrap().push(told);
-    });
+    story.tell("StageStarted", "why", |status| status["stage"] = second_stage());
     story.refused("replica-1", &key("Event", "e"), json!({"reason": "StageStarted", "note": "why"}));
     story.wait(10);
     story.hear("node-0", true);
@@ -367,145 +352,4 @@ fn a_broken_law_is_named(#[case] law: &str, #[case] breaks: fn(&mut Story)) {
     let mut story = Story::new();
     breaks(&mut story);
     assert_eq!(story.broken(), [law], "{:#?}", story.laws.violations());
-}
-
-#[test]
-fn a_pod_that_somebody_else_takes_out_after_the_end_stays_out() {
-    let mut story = Story::new();
-    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
-    story.edit(None, &rollout(), json!({}), |rollout| {
-        rollout["status"]["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
-        rollout["status"]["retreat"] = json!({"reason": "AbortRequested", "message": "", "decidedAt":
-            "2026-01-01T00:01:00Z", "acknowledgedAt": "2026-01-01T00:01:00Z"});
-    });
-    let set = |serving: &'static str| {
-        move |pod: &mut Value| {
-            pod["metadata"]["labels"][COHORT] = json!("baseline");
-            pod["metadata"]["labels"][SERVING] = json!(serving);
-        }
-    };
-    story.edit(None, &key("Pod", "node-0"), json!({}), set("true"));
-    story.edit(None, &key("Pod", "node-0"), json!({}), set("false"));
-    story.laws.check(&Entry::Calm { at: story.at });
-    assert!(!story.broken().contains(&"L13 convergence and quiet"), "{:#?}", story.laws.violations());
-}
-
-#[test]
-fn a_map_that_was_tried_right_before_the_first_mark_was_tried() {
-    let mut story = Story::new();
-    let mark = json!({"metadata": {"annotations": {"optimization.qudag.io/retreat": RUN}}});
-    story.refused("replica-1", &map(), mark.clone());
-    story.edit(Some("replica-1"), &rollout(), mark.clone(), |rollout| {
-        rollout["metadata"]["annotations"] = mark["metadata"]["annotations"].clone();
-    });
-    story.wait(10);
-    story.hear("node-0", true);
-    assert!(!story.broken().contains(&"L15 independence"), "{:#?}", story.laws.violations());
-}
-
-#[rstest]
-#[case::in_time(6, None, false)]
-#[case::too_late(7, None, true)]
-#[case::held_up_on_its_way(30, Some(0), false)]
-#[case::some_time_after_it_was_held_up(30, Some(1), true)]
-fn a_commit_may_arrive_late(#[case] seconds: u64, #[case] released: Option<u64>, #[case] breaks: bool) {
-    let mut story = Story::new();
-    story.wait(70);
-    story.hear("node-0", true);
-    let lease = key("Lease", "optimization-operator");
-    let held = story.objects[&lease].clone();
-    story.write("replica-1", &lease, Some(held), version());
-    story.wait(seconds);
-    story.hear("node-0", true);
-    if let Some(ago) = released {
-        let (user, what) = ("replica-1".to_owned(), GOES_ON.to_owned());
-        let at = story.at - Duration::from_secs(ago);
-        story.laws.check(&Entry::Fault { at, user, key: None, what });
-    }
-    story.transition("StageStarted", |status| status["stage"] = second_stage());
-    assert_eq!(story.broken().contains(&"L14 one advances"), breaks, "{:#?}", story.laws.violations());
-}
-
-#[rstest]
-#[case::nobody(false, true)]
-#[case::somebody_else(true, false)]
-fn a_stage_waits_for_a_member_whose_file_was_changed_by(#[case] by_others: bool, #[case] breaks: bool) {
-    let mut story = Story::new();
-    story.promote();
-    let more = [("node-0", "o"), ("node-1", "o"), ("node-5", "h")];
-    story.write("replica-1", &map(), Some(settings(1, &more)), version());
-    if by_others {
-        story.edit(None, &map(), json!({}), |map| map["data"]["node-1.toml"] = json!("pool = true\nother = 1\n"));
-    }
-    story.wait(70);
-    story.hear("node-0", true);
-    story.transition("Watching", |status| {
-        status["run"]["succeededAt"] = json!("2026-01-01T00:03:00Z");
-        status["conditions"][1] = condition("Succeeded", true);
-    });
-    assert_eq!(story.broken().contains(&"L6 silence never promotes"), breaks, "{:#?}", story.laws.violations());
-}
-
-#[rstest]
-#[case::a_retreat(true, false)]
-#[case::a_stage(false, true)]
-fn only_a_retreat_may_be_decided_by_the_spec_of_a_moment_ago(#[case] retreats: bool, #[case] breaks: bool) {
-    let mut story = Story::new();
-    story.edit(None, &rollout(), json!({}), |rollout| rollout["metadata"]["generation"] = json!(2));
-    if retreats {
-        story.retreat();
-    } else {
-        story.promote();
-    }
-    assert_eq!(story.broken().contains(&"L17 evidence"), breaks, "{:#?}", story.laws.violations());
-}
-
-/// Another rollout of the same fleet, like the first one but for this.
-fn another(story: &mut Story, edit: impl FnOnce(&mut Value)) {
-    let mut other = story.objects[&rollout()].clone();
-    other["metadata"]["name"] = json!("other");
-    other["metadata"]["uid"] = json!("o");
-    other["status"]["run"]["id"] = json!("other-1");
-    other["status"]["summary"] = json!({"stage": "", "members": "", "traffic": "", "reason": "AwaitingMeasurements"});
-    edit(&mut other);
-    story.cluster(&key("OptimizationRollout", "other"), Some(other));
-}
-
-#[rstest]
-#[case::which_it_may_be(true, false)]
-#[case::which_is_over(false, true)]
-fn a_label_after_the_end_is_that_of_another_run(#[case] runs: bool, #[case] breaks: bool) {
-    let mut story = Story::new();
-    another(&mut story, |other| {
-        if !runs {
-            other["status"]["run"]["settledAt"] = json!("2026-01-01T00:01:00Z");
-        }
-    });
-    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
-    story.edit(None, &rollout(), json!({}), |rollout| {
-        rollout["status"]["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
-        rollout["status"]["retreat"] = json!({"reason": "AbortRequested", "message": "", "decidedAt":
-            "2026-01-01T00:01:00Z", "acknowledgedAt": "2026-01-01T00:01:00Z"});
-    });
-    story.edit(Some("replica-1"), &key("Pod", "node-3"), version(), |pod| {
-        pod["metadata"]["labels"][COHORT] = json!("optimized");
-    });
-    story.laws.check(&Entry::Calm { at: story.at });
-    assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
-}
-
-#[rstest]
-#[case::its_own(RUN, false)]
-#[case::that_of_another_rollout("other-1", true)]
-fn a_retreat_obeys_the_limit_of_load_that_is(#[case] run: &str, #[case] breaks: bool) {
-    let mut story = Story::new();
-    another(&mut story, |other| other["spec"]["traffic"]["maxLoadIncrease"] = json!("10%"));
-    for name in ["node-0", "node-1", "node-2"] {
-        story.edit(None, &key("Pod", name), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("optimized"));
-    }
-    story.edit(Some("replica-1"), &key("Service", "node"), json!({}), |service| {
-        service["metadata"]["annotations"] = json!({RETREAT: run});
-        service["spec"]["selector"][COHORT] = json!("baseline");
-    });
-    assert_eq!(story.broken().contains(&"L4 safe route"), breaks, "{:#?}", story.laws.violations());
 }

@@ -80,8 +80,9 @@ pub(super) struct View {
     rollouts: BTreeMap<Key, OptimizationRollout>,
     maps: BTreeMap<Key, Map>,
     runs: BTreeMap<String, Run>,
-    /// What the last entry changed, before and after, where it was a write of the operator.
+    /// The ConfigMap that the last entry changed, before and after.
     map: Option<(Map, Map)>,
+    /// The same of a rollout's status, where it was a write of the operator.
     status: Option<(OptimizationRollout, OptimizationRollout)>,
     /// Since when pods are not ready, by their keys.
     pub(super) unready: BTreeMap<Key, Instant>,
@@ -115,6 +116,11 @@ impl View {
     /// Whether a write may have been sent long before it arrived, and held up on its way.
     pub(super) fn was_held(&self, write: &Write) -> bool {
         self.released.get(&write.user).is_some_and(|at| write.at.duration_since(*at) < HELD)
+    }
+
+    /// What the ConfigMap that the last entry changed was before and after, whoever wrote it.
+    pub(super) fn map_change(&self) -> Option<&(Map, Map)> {
+        self.map.as_ref()
     }
 
     /// The ConfigMap that this entry, an accepted write of the operator, changed: before and after.
@@ -227,7 +233,7 @@ impl View {
                     Some(object) => self.maps.insert(key.clone(), Map::read(object)),
                     None => self.maps.remove(key),
                 };
-                let after = self.maps.get(key).cloned().filter(|_| ours);
+                let after = self.maps.get(key).cloned();
                 self.map = after.map(|after| (before.unwrap_or_default(), after));
             }
             "pods" => self.apply_pod(key, before.is_none(), after.map(Arc::as_ref), entry.at()),

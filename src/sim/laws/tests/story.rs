@@ -204,13 +204,17 @@ impl Story {
 
     /// The same for a transition, with its entry in the history and its event.
     pub(super) fn transition(&mut self, reason: &str, edit: impl FnOnce(&mut Value)) {
-        let message = format!("why, after {} events", self.events);
+        self.tell(reason, &format!("why, after {} events", self.events), edit);
+        self.event(reason);
+    }
+
+    /// The same without an event.
+    pub(super) fn tell(&mut self, reason: &str, message: &str, edit: impl FnOnce(&mut Value)) {
         self.status(|status| {
             edit(status);
             let told = json!({"time": "2026-01-01T00:00:00Z", "reason": reason, "message": message});
             status["history"].as_array_mut().unwrap().push(told);
         });
-        self.event(reason);
     }
 
     pub(super) fn event(&mut self, reason: &str) {
@@ -285,6 +289,13 @@ impl Story {
         laws.dedup();
         laws
     }
+}
+
+/// The run of a rollout was taken back to its end.
+pub(super) fn taken_back(rollout: &mut Value) {
+    rollout["status"]["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
+    rollout["status"]["retreat"] = json!({"reason": "AbortRequested", "message": "", "decidedAt":
+        "2026-01-01T00:01:00Z", "acknowledgedAt": "2026-01-01T00:01:00Z"});
 }
 
 pub(super) fn first() -> [(&'static str, &'static str); 3] {
