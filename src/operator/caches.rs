@@ -65,11 +65,9 @@ pub fn rollouts(
             rollout.metadata.managed_fields = None;
         }
     };
-    let events = watcher::watcher(Api::all(client.clone()), config)
-        .backoff(Pauses::default())
-        .modify(prune)
-        .reflect(writer)
-        .inspect(answered);
+    let api = Api::all(client.clone());
+    let open = move || watcher::watcher(api.clone(), config.clone()).backoff(Pauses::default());
+    let events = synchronization.renewable(open).modify(prune).reflect(writer).inspect(answered);
     (store, events.touched_objects())
 }
 
@@ -218,7 +216,8 @@ where
 {
     let (store, writer) = reflector::store();
     let config = watcher::Config::default().timeout(WATCH_TIMEOUT).labels(labels).page_size(PAGE);
-    let events = watcher::watcher(api, config).backoff(Pauses::default()).modify(prune).reflect(writer);
+    let open = move || watcher::watcher(api.clone(), config.clone()).backoff(Pauses::default());
+    let events = synchronization.renewable(open).modify(prune).reflect(writer);
     let events = events.inspect(synchronization.watch()).touched_objects();
     tasks.spawn(async move {
         let mut events = std::pin::pin!(events);

@@ -20,6 +20,8 @@ const LAST_RETRY: Duration = Duration::from_secs(60);
 /// After a conflict the watch has to bring the newer version, and wakes the rollout when it does. One that comes back
 /// late, after an outage, must not be waited for by writing.
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
+/// After three conflicts in a row.
+const OUTDATED: Duration = Duration::from_millis(200);
 const AFTER_CONFLICTS: Duration = Duration::from_secs(2);
 
 /// How long who has gone is remembered; later it counts as gone since the fleet is watched.
@@ -35,8 +37,7 @@ pub struct Memory {
 struct Remembered {
     reported: Option<Instant>,
     refusal: Option<Refusal>,
-    /// How long the last pass waited after a conflict.
-    conflict: Option<Duration>,
+    conflict: Option<Conflict>,
     fleet: Option<Fleet>,
     /// When a standby first saw a breach that the leader has not marked.
     breach_seen: Option<Instant>,
@@ -47,6 +48,12 @@ struct Fleet {
     watched_since: Instant,
     present: BTreeSet<String>,
     gone: BTreeMap<String, Instant>,
+}
+
+/// A pass that was decided on an old version.
+struct Conflict {
+    until: Instant,
+    wait: Duration,
 }
 
 struct Refusal {
@@ -86,13 +93,26 @@ impl Memory {
         remembered.refusal = Some(Refusal { problem, until: Instant::now() + wait, wait });
     }
 
-    /// A pass was decided on an old version; how long to wait now, which is twice as long after each one.
+    /// A pass was decided on an old version; how long to wait now, which is twice as long each time. Who is woken earlier
+    /// and meets the same version waits no longer for it.
     pub fn conflicted(&self, key: &Key) -> Duration {
+        let now = Instant::now();
         let mut rollouts = self.lock();
         let conflict = &mut rollouts.entry(key.clone()).or_default().conflict;
-        let wait = conflict.map_or(AFTER_CONFLICT, |wait| (wait * 2).min(AFTER_CONFLICTS));
-        *conflict = Some(wait);
+        let wait = match conflict {
+            Some(conflict) if conflict.until > now => return conflict.until - now,
+            Some(conflict) => (conflict.wait * 2).min(AFTER_CONFLICTS),
+            None => AFTER_CONFLICT,
+        };
+        *conflict = Some(Conflict { until: now + wait, wait });
         wait
+    }
+
+    /// Whether the watches have not brought what several passes waited for.
+    pub fn is_outdated(&self, key: &Key) -> bool {
+        let rollouts = self.lock();
+        let conflict = rollouts.get(key).and_then(|remembered| remembered.conflict.as_ref());
+        conflict.is_some_and(|conflict| conflict.wait >= OUTDATED)
     }
 
     /// A pass was decided on the newest versions.

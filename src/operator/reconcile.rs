@@ -105,6 +105,16 @@ impl Context {
         }
     }
 
+    /// Opens the watches anew that a rollout is decided by, because they are late.
+    fn renew(&self, key: &Key) {
+        let served = self.namespaces.get(&key.namespace).map(|served| &served.synchronization);
+        for synchronization in served.into_iter().chain([&self.synchronization]) {
+            if synchronization.renew() {
+                tracing::warn!(rollout = %key, "the watches bring nothing of what was written: they are opened anew");
+            }
+        }
+    }
+
     /// Tells of a rollout in a namespace that is not served that nobody here looks after it. Where there is a status
     /// already, somebody else does, or did: what has become of its run cannot be seen from here.
     async fn unserved(&self, key: &Key, rollout: &OptimizationRollout) -> Duration {
@@ -159,10 +169,9 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
     }
     let mut seen = context.observe(&key, rollout);
     context.check_connection(&key, rollout, &mut seen).await;
-    let follow = |sampling| context.samplers.follow(&key, &ObjectRef::from_obj(&*guarded), sampling);
     let requeue = if context.leadership.may_advance() {
         let (sampling, plan) = needs_and_plan(rollout, &seen);
-        follow(sampling);
+        context.samplers.follow(&key, sampling);
         match claim(rollout, &plan) {
             Some(Claim::Free) => context.start(&key, rollout, seen).await.unwrap_or_else(|wait| wait),
             Some(Claim::Overridden) => context.decide_anew(&key, rollout, seen).await.unwrap_or_else(|wait| wait),
@@ -173,7 +182,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
     } else {
         let sampling = if context.standby == Standby::Observe { needs(rollout, &seen) } else { None };
         let otherwise = if sampling.is_some() { STANDBY_INTERVAL } else { IDLE };
-        follow(sampling);
+        context.samplers.follow(&key, sampling);
         standby::pass(&context, &key, rollout, &seen).await.unwrap_or(otherwise)
     };
     context.telemetry.passed(started.elapsed());

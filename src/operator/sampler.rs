@@ -87,7 +87,7 @@ impl Samplers {
     }
 
     /// Looks at what a rollout needs now; at nothing if that is `None`.
-    pub fn follow(&self, key: &Key, object: &ObjectRef<Guarded>, sampling: Option<Sampling>) {
+    pub fn follow(&self, key: &Key, sampling: Option<Sampling>) {
         let mut tasks = self.lock();
         let Some(sampling) = sampling else {
             tasks.remove(key);
@@ -110,7 +110,7 @@ impl Samplers {
             clock: self.clock.clone(),
             wake: self.wake.clone(),
             telemetry: self.telemetry.clone(),
-            object: object.clone(),
+            object: ObjectRef::new(&key.name).within(&key.namespace),
             measurements: measurements.clone(),
         };
         let abort = tokio::spawn(sampler.run(receiver)).abort_handle();

@@ -1,15 +1,22 @@
-//! Whether every watch has been answered once.
+//! Whether every watch has been answered once, and the end of those that are late.
 //!
 //! kube-runtime's own `Store::wait_until_ready` wakes only the last of several waiters, so that one of them waits for
 //! ever; the controller already is one.
 
+use std::time::Duration;
+
+use futures::{Stream, StreamExt, stream};
 use kube_runtime::watcher::{Error, Event};
-use tokio::sync::watch::Sender;
+use tokio::{sync::watch::Sender, time::Instant};
+
+/// Watches that were opened anew have so long to bring what is new before they are given up as well.
+const RENEWAL: Duration = Duration::from_secs(10);
 
 /// Counts watches that have not been answered. Clones count together.
 #[derive(Clone, Debug, Default)]
 pub struct Synchronization {
     watches: Sender<Watches>,
+    renewed: Sender<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +56,32 @@ impl Synchronization {
             });
             known = next;
         }
+    }
+
+    /// A watch that is opened now, and once more, with a list, whenever it is renewed.
+    pub fn renewable<S, F>(&self, open: F) -> impl Stream<Item = S::Item> + use<S, F>
+    where
+        S: Stream,
+        F: Fn() -> S,
+    {
+        let renewed = self.renewed.clone();
+        let watches = stream::repeat_with(move || {
+            let mut renewed = renewed.subscribe();
+            open().take_until(async move { renewed.changed().await })
+        });
+        watches.flatten()
+    }
+
+    /// Opens all watches anew: after a network was cut one may bring nothing until its time is over. Does nothing while
+    /// the last time is not long ago; tells whether it did.
+    pub fn renew(&self) -> bool {
+        self.renewed.send_if_modified(|last| {
+            let due = last.is_none_or(|last| last.elapsed() >= RENEWAL);
+            if due {
+                *last = Some(Instant::now());
+            }
+            due
+        })
     }
 
     /// Waits until every watch has been answered.

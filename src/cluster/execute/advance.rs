@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use api::{
     OptimizationRollout,
-    names::{COHORT_LABEL, FINALIZER, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, SERVING_LABEL},
+    names::{COHORT_LABEL, FINALIZER, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, ROLLOUT_LABEL, SERVING_LABEL},
 };
 use domain::plan::{Advance, ShardWrite};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
-use kube::{ResourceExt, core::ObjectMeta};
+use kube::{
+    Api, ResourceExt,
+    core::{ObjectMeta, PartialObjectMeta},
+};
 use serde_json::{Value, json};
 
 use super::{CONCURRENCY, WriteError, Writer};
@@ -100,7 +103,12 @@ impl Writer {
                 data: Some(set(&write.data)),
                 ..ConfigMap::default()
             };
-            return self.create(&maps, "ConfigMap", &map).await.map(drop);
+            return match self.create(&maps, "ConfigMap", &map).await {
+                Err(WriteError::Exists(what)) if self.is_ours(&maps, &what, &write.name).await? => {
+                    Err(WriteError::Conflict(what))
+                }
+                created => created.map(drop),
+            };
         };
         let patch = json!({
             "metadata": {
@@ -111,6 +119,12 @@ impl Writer {
             "data": write.data,
         });
         self.merge(&maps, "ConfigMap", &write.name, patch).await.map(drop)
+    }
+
+    /// Whether a ConfigMap was made by a rollout: then it is our watch that does not show it yet.
+    async fn is_ours(&self, maps: &Api<ConfigMap>, what: &str, name: &str) -> Result<bool, WriteError> {
+        let map = self.bounded::<PartialObjectMeta<ConfigMap>, _>(what, maps.get_metadata(name)).await?;
+        Ok(map.labels().contains_key(ROLLOUT_LABEL))
     }
 
     /// Refuses when the rollout is not the one that was decided on any more.

@@ -229,12 +229,13 @@ impl Writer {
         self.merge(&self.pods(rollout), "pod", &touch.pod.name, patch).await.map(drop)
     }
 
-    /// Writes the baseline on the version that was seen, and on whatever is the newest when that one was stale.
+    /// Writes the baseline on the version that was seen, and on whatever is the newest when that one was stale. Where that
+    /// one says it already, what was seen is old, and so may be the rest.
     async fn restore(&self, rollout: &OptimizationRollout, restoration: &Restoration) -> Result<(), WriteError> {
         let maps = self.config_maps(rollout);
         let mut shard = restoration.seen.clone();
         for _ in 0..TRIES {
-            let Some(write) = restoration.write(&shard) else { return Ok(()) };
+            let Some(write) = restoration.write(&shard) else { break };
             match self.write_shard(rollout, &write).await {
                 Err(WriteError::Conflict(_)) => {}
                 // Without the ConfigMap its members run their base config: nothing is left to take back.

@@ -65,7 +65,7 @@ impl Context {
             }
             return plan.requeue;
         }
-        self.failed(key, errors).min(plan.requeue)
+        self.failed(key, errors)
     }
 
     /// That a status cannot be written no status can say, and once one can it is not so any more.
@@ -81,6 +81,9 @@ impl Context {
     fn failed(&self, key: &Key, errors: Vec<WriteError>) -> Duration {
         let is_stale = |error: &WriteError| matches!(error, WriteError::Conflict(_) | WriteError::NotFound(_));
         let after_conflict = errors.iter().any(is_stale).then(|| self.memory.conflicted(key));
+        if after_conflict.is_some() && self.memory.is_outdated(key) {
+            self.renew(key);
+        }
         let after_failure = errors.iter().any(|error| !is_stale(error)).then_some(AFTER_FAILURE);
         for error in errors {
             match &error {

@@ -33,3 +33,23 @@ fn a_watch_that_fails_is_tried_and_not_answered() {
     second(&Err(Error::NoResourceVersion));
     assert_eq!(state(), (true, true));
 }
+
+#[tokio::test(start_paused = true)]
+async fn watches_begin_anew_when_they_are_late_and_not_before_they_could_answer() {
+    let synchronization = Synchronization::default();
+    let mut opened = 0;
+    let open = std::cell::RefCell::new(|| {
+        opened += 1;
+        stream::iter([opened]).chain(stream::pending())
+    });
+    let mut watch = std::pin::pin!(synchronization.renewable(|| open.borrow_mut()()));
+    assert_eq!(watch.next().await, Some(1));
+    assert_eq!(watch.next().now_or_never(), None);
+    assert!(synchronization.renew());
+    assert_eq!(watch.next().await, Some(2));
+    assert!(!synchronization.renew(), "it has just been opened");
+    assert_eq!(watch.next().now_or_never(), None);
+    tokio::time::advance(RENEWAL).await;
+    assert!(synchronization.renew());
+    assert_eq!(watch.next().await, Some(3));
+}

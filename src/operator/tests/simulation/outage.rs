@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use rstest::rstest;
 use serde_json::{Value, json};
-use sim::{Fault, RequestInfo, Subresource};
+use sim::{Fault, RequestInfo, Subresource, Verb};
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    patched::{edit_file, half_optimized, switched},
     retreat::restored,
-    world::{CONFIG_MAP, World, rollout},
+    world::{CONFIG_MAP, World, patched_rollout, rollout},
 };
 
 #[tokio::test(start_paused = true)]
@@ -45,6 +47,65 @@ async fn a_retreat_that_sees_no_configmap_yet_asks_before_it_says_that_all_is_of
     assert!(began.elapsed() < Duration::from_secs(30), "it waited for the watch: {:?}", began.elapsed());
     restored(&world, "pooling").await;
     world.check();
+}
+
+/// Lets the watches of one kind, or all of them, end, and those that follow never be answered: whoever waits for one does
+/// so for more than a minute. Those that are opened after that are answered.
+async fn silence(world: &World, silent: Option<&'static str>) {
+    world.server.on_request(move |request: &RequestInfo| {
+        let is_silent = silent.is_none_or(|plural| plural == request.key.plural);
+        if request.verb == Verb::Watch && request.user == "replica-1" && is_silent { Fault::Hang } else { Fault::None }
+    });
+    world.server.disconnect();
+    sleep(Duration::from_millis(100)).await;
+    world.server.stop_faults();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retreat_under_silent_watches_gives_back_every_file_within_seconds() {
+    let (world, _replica) = half_optimized().await;
+    silence(&world, None).await;
+    for member in world.fleet.members() {
+        // What is known of each file is old from now on.
+        edit_file(&world, &member, |file| file.replace("log = \"info\"", "log = \"debug\""));
+    }
+    world.members.harm();
+    world.until("marked", |world| !world.marks().is_empty()).await;
+    let marked = Instant::now();
+    world.until("given back", |world| switched(world).is_empty()).await;
+    assert!(marked.elapsed() < Duration::from_secs(3), "given back {:?} after the mark", marked.elapsed());
+    restored(&world, "pooling").await;
+    assert!(marked.elapsed() < Duration::from_secs(30), "it waited for the watches: {:?}", marked.elapsed());
+    world.check();
+}
+
+#[rstest]
+#[case::of_members_own_configmaps(World::patched(10), patched_rollout("pooling"), Some("configmaps"))]
+#[case::of_the_configmap_of_all(World::new(), rollout("pooling"), Some("configmaps"))]
+#[case::of_pods(World::new(), rollout("pooling"), Some("pods"))]
+#[case::of_rollouts(World::new(), rollout("pooling"), Some("optimizationrollouts"))]
+#[case::of_everything(World::new(), rollout("pooling"), None)]
+#[tokio::test(start_paused = true)]
+async fn a_run_that_starts_under_silent_watches_waits_for_none_of_them(
+    #[case] world: World,
+    #[case] rollout: Value,
+    #[case] silent: Option<&'static str>,
+) {
+    let _replica = world.start("replica-1");
+    sleep(Duration::from_secs(1)).await;
+    world.apply(&rollout);
+    world.until_to(Duration::from_millis(1), "started", |world| world.status("pooling").run.is_some()).await;
+    silence(&world, silent).await;
+    let began = Instant::now();
+    world.until("switched on", |world| world.optimized() > 0).await;
+    world.until_reason("pooling", "Baking").await;
+    assert!(began.elapsed() < Duration::from_secs(30), "it waited for the watches: {:?}", began.elapsed());
+    world.until_reason("pooling", "Settled").await;
+    let told =
+        |reason: &str| world.server.objects("events").into_iter().filter(|event| event["reason"] == reason).count();
+    assert_eq!(told("ConfigMapNotOwned"), 0);
+    world.check();
+    world.check_quiet().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A run of which half the fleet is optimized, and watched.
-async fn half_optimized() -> (World, Replica) {
+pub async fn half_optimized() -> (World, Replica) {
     let world = World::patched(10);
     let replica = world.start("replica-1");
     world.apply(&patched_rollout("pooling"));
@@ -42,7 +42,7 @@ pub fn optimized_file() -> String {
 }
 
 /// Members whose file is optimized in the API.
-fn switched(world: &World) -> Vec<String> {
+pub fn switched(world: &World) -> Vec<String> {
     world.fleet.members().into_iter().filter(|member| file(world, member).contains("enabled = true")).collect()
 }
 

@@ -177,11 +177,19 @@ impl World {
     /// # Panics
     /// When it does not hold in half an hour; with the story.
     pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        self.until_to(Duration::from_millis(100), what, holds).await;
+    }
+
+    /// The same, no later than this after it begins to hold.
+    ///
+    /// # Panics
+    /// As [`Self::until`] does.
+    pub async fn until_to(&self, within: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
         let began = Instant::now();
         while !holds(self) {
             self.obeys();
             assert!(began.elapsed() < LONGEST, "never {what}:\n{}", self.story());
-            sleep(Duration::from_millis(100)).await;
+            sleep(within).await;
         }
     }
 
