@@ -31,7 +31,7 @@ pub fn shard_index(rendered: &Rendered, name: &str) -> Option<usize> {
         return Some(0);
     }
     let index: usize = rest.strip_prefix('-')?.parse().ok()?;
-    (index > 0 && shard_name(rendered, index) == name).then_some(index)
+    (shard_name(rendered, index) == name).then_some(index)
 }
 
 /// Bytes that a shard's files take, with the copy of their base, and room for a base that grows to twice its size.

@@ -103,3 +103,6 @@ fn quantile(text: &str) -> Result<f64, String> {
         .filter(|quantile| *quantile > 0.0 && *quantile < 1.0)
         .ok_or_else(|| format!("quantile {text:?} lies outside of (0, 1): write for example \"0.99\""))
 }
+
+#[cfg(test)]
+mod tests;

@@ -372,3 +372,48 @@ fn members_report_which_optimizations_are_on() {
     assert_eq!(reports["o2"].enabled, BTreeMap::from([("pool".to_owned(), false)]));
     assert_eq!(reports["o1"].pod, "o1-uid");
 }
+
+#[test]
+fn a_look_asks_for_what_the_indicators_and_the_acknowledgement_need() {
+    let history = History::new(sampling(errors()), Duration::ZERO);
+    assert_eq!(history.wanted(), ["errors_total", "requests_total", "enabled"]);
+    assert_eq!(history.expressions(), Vec::<&str>::new());
+    let query = json!({"name": "load", "max": "1", "metric": {"promql": {"query": "sum(load)"}}});
+    let history = History::new(sampling(query), Duration::ZERO);
+    assert_eq!((history.wanted(), history.expressions()), (vec!["enabled"], vec!["sum(load)"]));
+}
+
+#[test]
+fn a_pass_between_two_looks_takes_no_time_from_the_bake() {
+    let mut watch = Watch::new(errors());
+    let before = watch.look(5, 0.0, 0.0).covered;
+    watch.history.follow(sampling(errors()), watch.at - Duration::from_millis(300));
+    assert_eq!(watch.look(1, 0.0, 0.0).covered, before + EVERY);
+}
+
+#[test]
+fn what_was_measured_before_the_members_acknowledged_is_no_part_of_the_bake() {
+    let mut waiting = sampling(errors());
+    waiting.counting = false;
+    let mut watch = Watch { history: History::new(waiting, Duration::ZERO), at: Duration::ZERO };
+    assert_eq!(watch.look(5, 0.0, 0.0).covered, Duration::ZERO);
+    let late = Duration::from_millis(300);
+    watch.history.follow(sampling(errors()), watch.at - late);
+    assert_eq!(watch.look(1, 0.0, 0.0).covered, late);
+}
+
+#[rstest]
+#[case::two_in_a_row(&[5.0, 5.0], true)]
+#[case::two_of_three(&[5.0, 0.0, 5.0], true)]
+#[case::two_of_four(&[5.0, 0.0, 0.0, 5.0], false)]
+#[case::every_third(&[5.0, 0.0, 0.0, 5.0, 0.0, 0.0, 5.0], false)]
+fn a_limit_is_breached_by_looks_that_are_close_to_each_other(#[case] errors_of: &[f64], #[case] breaches: bool) {
+    let mut indicator = errors();
+    indicator["window"] = json!("2s");
+    let (mut watch, mut totals) = (Watch::new(indicator), [0.0, 0.0]);
+    grow(&mut watch, &mut totals, 0.0, 0.0);
+    for errors in errors_of {
+        grow(&mut watch, &mut totals, *errors, 0.0);
+    }
+    assert_eq!(watch.history.measurements().breach.is_some(), breaches, "{:?}", watch.history.outcomes);
+}

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use api::names::FINALIZER;
 use serde_json::json;
 
@@ -98,4 +100,48 @@ fn an_abort_takes_away_first_and_no_file_is_repeated() {
     assert!(!text.contains("[secret]") && text.contains("ticket 42"), "{text}");
     assert_eq!(serde_json::from_str::<Preview>(&text).unwrap(), preview);
     assert_eq!(preview.members[0].cohort, Some(CohortName::Optimized));
+}
+
+#[test]
+fn a_file_that_somebody_else_switched_on_is_none_of_ours() {
+    let (rollout, mut seen) = after(3);
+    let record = json!({"run": rollout.status.as_ref().unwrap().run.as_ref().unwrap().id, "stage": 0, "members": {
+        "node-0": {"c": "o", "s": 0, "u": "uid-0"}, "node-1": {"c": "b", "s": 0, "u": "uid-1"},
+        "node-2": {"c": "b", "s": 0, "u": "uid-2"},
+    }});
+    let file = |on| format!("secret.pool = {on}\n");
+    seen.shards.push(observation::Shard {
+        name: "settings".to_owned(),
+        record: serde_json::from_value(record).unwrap(),
+        files: [("node-0", true), ("node-1", true), ("node-2", false)]
+            .map(|(name, on)| (name.to_owned(), file(on)))
+            .into(),
+        ..observation::Shard::default()
+    });
+    let members = members(&rollout, &seen);
+    let overridden: Vec<(&str, bool)> = members[..3].iter().map(|it| (it.name.as_str(), it.overridden)).collect();
+    assert_eq!(overridden, [("node-0", false), ("node-1", true), ("node-2", false)]);
+}
+
+fn shard_write(files: &[&str], is_new: bool) -> Advance {
+    let keys = files.iter().map(|file| ((*file).to_owned(), Some("secret.pool = true".to_owned())));
+    Advance::WriteShard(crate::plan::ShardWrite {
+        name: "settings".to_owned(),
+        resource_version: (!is_new).then(|| "7".to_owned()),
+        data: keys.chain([(MEMBERS_KEY.to_owned(), Some(String::new()))]).collect(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+    })
+}
+
+#[rstest::rstest]
+#[case::files(&["a.toml", "b.toml"], false, "files a.toml, b.toml")]
+#[case::many(&["a", "b", "c", "d"], false, "files a, b, c and 1 more")]
+#[case::the_first(&["a.toml"], true, "created with files a.toml")]
+#[case::no_file(&[], false, "the record of its members")]
+#[case::no_file_yet(&[], true, "the record of its members")]
+fn a_write_of_files_names_them(#[case] files: &[&str], #[case] is_new: bool, #[case] expected: &str) {
+    let step = advancement(&shard_write(files, is_new));
+    assert_eq!((step.action.as_str(), step.object.as_str()), ("WriteShard", "ConfigMap settings"));
+    assert_eq!(step.change, expected);
 }

@@ -73,3 +73,45 @@ fn a_quantile_is_linear_within_its_bucket(
 ) {
     assert_eq!(quantile(share, &buckets(counts)), expected);
 }
+
+#[test]
+fn buckets_of_all_series_are_added_up_and_the_last_one_has_all_observations() {
+    let query = Query::Histogram {
+        buckets: "latency_bucket".parse().unwrap(),
+        sum: "latency_sum".parse().unwrap(),
+        count: "latency_count".parse().unwrap(),
+        quantile: Some(0.5),
+    };
+    let scrape = |get: [f64; 2], put: [f64; 2]| {
+        let bucket = |path: &str, le: &str, value| series("latency_bucket", &[("path", path), ("le", le)], value);
+        let [get, put] = [("get", get), ("put", put)]
+            .map(|(path, [low, all])| [bucket(path, "0.1", low), bucket(path, "+Inf", all)]);
+        read(&query, &[get, put].concat()).unwrap()
+    };
+    // The counters of one of two series start anew.
+    let amount = growth(&scrape([10.0, 20.0], [5.0, 9.0]), &scrape([14.0, 26.0], [1.0, 2.0]));
+    assert_eq!(amount.whole, 8.0);
+    assert_eq!(amount.buckets, buckets(&[(0.1, 5.0), (f64::INFINITY, 8.0)]));
+    let mut both = amount.clone();
+    both.add(&amount);
+    assert_eq!((both.whole, both.buckets), (16.0, buckets(&[(0.1, 10.0), (f64::INFINITY, 16.0)])));
+}
+
+#[test]
+fn a_mean_and_a_ratio_grow_by_both_of_their_parts() {
+    let ratio = Query::Ratio { numerator: "bad".parse().unwrap(), denominator: "all".parse().unwrap() };
+    let mean = Query::Histogram {
+        buckets: "bad_bucket".parse().unwrap(),
+        sum: "bad".parse().unwrap(),
+        count: "all".parse().unwrap(),
+        quantile: None,
+    };
+    for query in [ratio, mean] {
+        let scrape = |bad, all| read(&query, &[series("bad", &[], bad), series("all", &[], all)]).unwrap();
+        let grown = growth(&scrape(1.0, 10.0), &scrape(4.0, 30.0));
+        assert_eq!((grown.part, grown.whole), (3.0, 20.0), "{query:?}");
+        let mut twice = grown.clone();
+        twice.add(&grown);
+        assert_eq!((twice.part, twice.whole), (6.0, 40.0), "{query:?}");
+    }
+}

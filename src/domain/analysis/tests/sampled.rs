@@ -166,3 +166,30 @@ fn a_report_is_as_old_as_its_sample_and_of_ended_series_says_nothing() {
     let report = look(20, vec![enabled("a", 0.0, 5), enabled("b", 1.0, 19)]).unwrap();
     assert_eq!((report.at, report.enabled["pool"]), (time(19), true));
 }
+
+#[rstest]
+#[case::nobody_has_a_new_one(&[(14, [1, 2, 3])], 1)]
+#[case::all_have_a_new_one(&[(20, [16, 17, 18])], 2)]
+#[case::one_of_three_has_two(&[(20, [16, 2, 3]), (34, [31, 2, 3])], 1)]
+#[case::two_of_three_have_one_and_one_of_them_two(&[(20, [16, 17, 3]), (34, [31, 17, 3])], 2)]
+#[case::who_does_not_answer_is_not_waited_for(&[(45, [43, 44, 3])], 2)]
+fn samples_are_looked_at_anew_when(#[case] looks: &[(u64, [u64; 3])], #[case] expected: usize) {
+    let mut sampling = by_connection(errors());
+    sampling.optimized.insert("o3".to_owned());
+    let mut history = History::new(sampling, Duration::ZERO);
+    for (second, taken) in [(10, [1, 2, 3])].iter().chain(looks) {
+        let scrapes = ["o1", "o2", "o3"].into_iter().zip(taken).map(|(member, taken)| {
+            let series = |name: &str| Series {
+                name: name.to_owned(),
+                labels: Vec::new(),
+                value: *taken as f64,
+                taken: Some(time(*taken)),
+            };
+            let series = Some(vec![series("requests_total"), series("errors_total")]);
+            Scrape { member: member.to_owned(), pod: format!("{member}-uid"), series }
+        });
+        let scrapes = scrapes.collect();
+        history.look(Look { at: Duration::from_secs(*second), now: time(*second), scrapes, trouble: None });
+    }
+    assert_eq!(history.outcomes[0].len(), expected);
+}

@@ -95,3 +95,72 @@ fn a_server_whose_clock_went_back_brings_nothing_new() {
     look(&mut track, &query, 12, Some(&[sample("requests_total", 5, 90.0)]));
     assert_eq!(track.renewals(), 0);
 }
+
+#[test]
+fn a_sample_counts_until_it_is_older_than_allowed() {
+    let (mut track, query) = (Track::default(), counter());
+    look(&mut track, &query, 20, Some(&[sample("requests_total", 0, 10.0)]));
+    assert!(track.is_answering());
+    look(&mut track, &query, 21, Some(&[sample("requests_total", 0, 10.0)]));
+    assert!(!track.is_answering());
+}
+
+/// A track with a sample every 10 seconds, of 1, 2, 3 ... requests since the one before.
+fn filled(samples: u64) -> Track {
+    let (mut track, query) = (Track::default(), counter());
+    for number in 0..samples {
+        let total = (number * (number + 1) / 2) as f64;
+        look(
+            &mut track,
+            &query,
+            number * 10,
+            Some(&[sample("requests_total", i64::try_from(number * 10).unwrap(), total)]),
+        );
+    }
+    track
+}
+
+#[rstest]
+#[case::all_of_it(50, 15.0, 50.0)]
+#[case::what_lies_within(30, 12.0, 30.0)]
+#[case::a_sample_that_is_as_old_as_the_window_does_not(20, 9.0, 20.0)]
+#[case::the_newest_always_does(1, 5.0, 10.0)]
+fn a_window_has_the_samples_of_its_time(#[case] seconds: u64, #[case] requests: f64, #[case] of: f64) {
+    let window = filled(6).window(Duration::from_secs(seconds)).unwrap();
+    assert_eq!((window.amount.part, window.seconds), (requests, of));
+}
+
+#[test]
+fn samples_are_kept_as_long_as_somebody_asks_for_them_and_no_longer() {
+    let long = filled(100);
+    assert_eq!(long.steps.len(), 7, "a minute of them, and its first");
+    let growth = |seconds| long.window(Duration::from_secs(seconds)).unwrap().seconds;
+    assert_eq!((growth(60), growth(600)), (60.0, 70.0));
+}
+
+#[rstest]
+#[case::one_sample(10, 20, Some(2.0))]
+#[case::a_part_of_one(12, 15, Some(2.0))]
+#[case::parts_of_two(15, 25, Some(5.0))]
+#[case::as_new_as_it_gets(30, 50, Some(9.0))]
+#[case::newer_than_anything(40, 51, None)]
+fn a_period_is_covered_by_every_sample_that_overlaps_it(
+    #[case] from: u64,
+    #[case] to: u64,
+    #[case] requests: Option<f64>,
+) {
+    let epoch = Duration::from_secs(1_000_000);
+    let period = Period { from: epoch + Duration::from_secs(from), to: epoch + Duration::from_secs(to) };
+    assert_eq!(filled(6).covering(period).map(|amount| amount.part), requests);
+}
+
+#[test]
+fn of_a_level_the_newest_counts_and_the_first_within_the_window_is_what_it_grew_from() {
+    let query = Query::Gauge("level".parse::<Selector>().unwrap());
+    let mut track = Track::default();
+    for (second, value) in [(0, 1.0), (10, 4.0), (20, 9.0), (30, 16.0)] {
+        look(&mut track, &query, second, Some(&[sample("level", i64::try_from(second).unwrap(), value)]));
+    }
+    let window = track.window(Duration::from_secs(25)).unwrap();
+    assert_eq!((window.amount.part, window.first_level), (16.0, Some((4.0, 20.0))));
+}

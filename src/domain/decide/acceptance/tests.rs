@@ -151,9 +151,26 @@ fn a_fleet_is_busy_with_members_of_a_run_that_has_not_finished() {
     let mut fixture = Fixture::new("obbh", 50);
     fixture.rollout.status = None;
     fixture.rollout.spec.attempt = 2;
-    let intent = busy(&Pass::new(&fixture.rollout, &fixture.seen)).unwrap();
-    assert_eq!(intent.state.reason, Reason::FleetBusy);
-    assert!(intent.state.message.starts_with("ConfigMap settings has members of run "), "{}", intent.state.message);
+    let told = |fixture: &Fixture| {
+        let state = busy(&Pass::new(&fixture.rollout, &fixture.seen)).unwrap().state;
+        assert_eq!(state.reason, Reason::FleetBusy);
+        assert!(state.message.starts_with("ConfigMap settings has members of run "), "{}", state.message);
+        (state.kind, state.message)
+    };
+    let (kind, message) = told(&fixture);
+    assert!(kind == Kind::Stalled && message.contains("close it with: kubectl delete configmap settings"), "{message}");
+    let run = Some(fixture.seen.shards[0].record.run.clone());
+    fixture.seen.neighbours = vec![crate::observation::Neighbour {
+        name: "other".to_owned(),
+        run,
+        unfinished: false,
+        restores: false,
+        watching: false,
+        waits_before_us: false,
+        waits: false,
+    }];
+    let (kind, message) = told(&fixture);
+    assert!(kind == Kind::Waiting && message.contains("has not finished; this rollout starts after it"), "{message}");
     fixture.rollout.spec.attempt = 1;
     assert!(busy(&Pass::new(&fixture.rollout, &fixture.seen)).is_none(), "it is our own");
 }
@@ -191,4 +208,45 @@ fn members_have_to_be_able_to_say_what_they_run(
         fixture.seen.shards.push(crate::observation::Shard { settled, ..Default::default() });
     }
     assert_eq!(found(&fixture).map(|problem| problem.reason), expected);
+}
+
+#[test]
+fn a_run_that_goes_on_under_another_plan_waits_for_nobody() {
+    let mut fixture = Fixture::new("obbh", 50);
+    fixture.rollout.spec.attempt = 2;
+    assert!(busy(&Pass::new(&fixture.rollout, &fixture.seen)).is_none(), "it is taken back");
+}
+
+#[rstest]
+#[case::one_that_can_be_used(Ok("40s"), false, None)]
+#[case::one_that_cannot(Err(()), false, Some((Reason::ConnectionMissing, "nothing there")))]
+#[case::one_that_keeps_samples_for_longer_than_silence_may_last(
+    Ok("61s"),
+    false,
+    Some((Reason::InvalidSpec, "silence.deadline 1m is shorter than staleAfter 1m1s of Connection prometheus"))
+)]
+#[case::one_that_went_during_the_run(Err(()), true, None)]
+fn a_run_starts_with_a_connection(
+    #[case] connection: Result<&str, ()>,
+    #[case] runs: bool,
+    #[case] expected: Option<(Reason, &str)>,
+) {
+    let mut fixture = if runs { Fixture::new("obbbbb", 50) } else { fixture() };
+    let metrics = json!({
+        "interval": "5s", "source": {"connection": "prometheus"}, "silence": {"deadline": "60s"},
+    });
+    set(&mut fixture, "metrics", metrics);
+    let spec = |stale_after| {
+        let spec = json!({
+            "type": "Prometheus", "url": "http://prometheus:9090", "allowedNamespaces": ["*"], "staleAfter": stale_after,
+        });
+        serde_json::from_value(spec).unwrap()
+    };
+    let missing = |()| Problem::new(Reason::ConnectionMissing, "nothing there");
+    fixture.seen.connection = Some(connection.map(spec).map_err(missing));
+    let problem = found(&fixture);
+    assert_eq!(problem.as_ref().map(|problem| problem.reason), expected.map(|(reason, _)| reason), "{problem:?}");
+    if let (Some(problem), Some((_, words))) = (problem, expected) {
+        assert!(problem.message.contains(words), "{}", problem.message);
+    }
 }

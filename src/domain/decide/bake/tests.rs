@@ -88,11 +88,17 @@ fn what_was_watched_in_the_last_stage_is_no_part_of_the_watch_whatever_the_clock
 }
 
 #[rstest]
-#[case::this_one("half", Reason::Watching)]
-#[case::a_later_one("rest", Reason::StageStarted)]
-#[case::an_earlier_one("canary", Reason::Baking)]
-fn a_bake_is_cut_short_by_promoting_through(#[case] stage: &str, #[case] expected: Reason) {
-    let mut fixture = baked(1, true);
+#[case::this_one("half", 1, Reason::Watching, Some(Reason::Watching))]
+#[case::a_later_one("rest", 1, Reason::StageStarted, Some(Reason::Promoted))]
+#[case::a_later_one_when_it_is_over("rest", 60, Reason::StageStarted, Some(Reason::StageStarted))]
+#[case::an_earlier_one("canary", 1, Reason::Baking, None)]
+fn a_bake_is_cut_short_by_promoting_through(
+    #[case] stage: &str,
+    #[case] covered: u64,
+    #[case] expected: Reason,
+    #[case] told: Option<Reason>,
+) {
+    let mut fixture = baked(covered, true);
     let stages = json!([
         {"name": "canary", "percent": 10, "bake": "1m"}, {"name": "half", "percent": 50, "bake": "1m"},
         {"name": "rest", "percent": 60, "bake": "1m"},
@@ -104,7 +110,39 @@ fn a_bake_is_cut_short_by_promoting_through(#[case] stage: &str, #[case] expecte
     let current = fixture.rollout.status.as_mut().unwrap().stage.as_mut().unwrap();
     (current.index, current.judged_by) = (1, judged_by);
     fixture.seen.shards[0].record.stage = 1;
-    assert_eq!(reason(&fixture), expected.to_string());
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(plan.status.summary.unwrap().reason, expected.to_string());
+    assert_eq!(plan.notices.last().map(|notice| notice.reason), told);
+}
+
+#[rstest]
+#[case::not_yet(29, "Hold", Reason::AwaitingMeasurements, "inconclusive now: load")]
+#[case::as_long_as_may_be(30, "Hold", Reason::Silence, "stage half holds: no sufficient measurement of load")]
+fn a_bake_without_measurements_holds_when_its_deadline_is_over(
+    #[case] silent: u64,
+    #[case] action: &str,
+    #[case] expected: Reason,
+    #[case] words: &str,
+) {
+    let mut fixture = baked(10, false);
+    let silence = json!({"deadline": "30s", "action": action});
+    let metrics = json!({"interval": "2s", "source": {"pods": {"port": "metrics"}}, "silence": silence});
+    fixture.rollout.spec.metrics = Some(serde_json::from_value(metrics).unwrap());
+    fixture.rollout.status.as_mut().unwrap().stage.as_mut().unwrap().judged_by =
+        crate::run::judged_by(&fixture.rollout);
+    for member in &mut fixture.seen.members {
+        member.pod.metrics_port = Some(9090);
+    }
+    let measurements = fixture.seen.measurements.as_mut().unwrap();
+    measurements.silent_for = Duration::from_secs(silent);
+    let load = |verdict: &str| json!({"name": verdict, "verdict": verdict, "message": ""});
+    measurements.indicators = vec![serde_json::from_value(load("Pass")).unwrap()];
+    let mut inconclusive = load("Inconclusive");
+    inconclusive["name"] = json!("load");
+    measurements.indicators.push(serde_json::from_value(inconclusive).unwrap());
+    let status = decide(&fixture.rollout, &fixture.seen).status;
+    assert_eq!(status.summary.unwrap().reason, expected.to_string());
+    assert!(status.conditions.iter().any(|condition| condition.message.contains(words)), "{:?}", status.conditions);
 }
 
 #[test]

@@ -146,6 +146,25 @@ fn while_the_holdout_follows_nobody_is_left_to_compare_with_a_crash(#[case] loop
     assert_eq!(cause.is_some(), expected, "{cause:?}");
 }
 
+#[rstest]
+#[case::since_before_the_holdout_followed(99, false)]
+#[case::since_it_followed(100, true)]
+fn a_member_of_the_holdout_that_was_not_ready_before_it_followed_was_not_made_so(
+    #[case] since: i64,
+    #[case] expected: bool,
+) {
+    let mut fixture = Fixture::new("ooo", 100);
+    let began = fixture.seen.now;
+    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    run.succeeded_at = Some(Time(began));
+    run.settling_at = Some(Time(began + Duration::from_secs(100)));
+    fixture.seen.shards[0].record.members.get_mut("node-2").unwrap().stage = 1;
+    fixture.seen.members[2].pod.unready_since = Some(began + jiff::SignedDuration::from_secs(since));
+    fixture.seen.now += Duration::from_secs(400);
+    let cause = cause(&Pass::new(&fixture.rollout, &fixture.seen));
+    assert_eq!(cause.is_some(), expected, "{cause:?}");
+}
+
 /// The second of two ConfigMaps knows `node-2` and `node-3`.
 fn split(fixture: &mut Fixture) {
     let mut second = fixture.seen.shards[0].clone();

@@ -41,6 +41,17 @@ fn only_the_optimized_values_outside_the_cohort_are_taken_back(
     }
 }
 
+#[rstest]
+#[case::somebody_unknown(None, "somebody else gave node-1 the optimized values")]
+#[case::a_field_manager(Some("kubectl-edit"), "kubectl-edit gave node-1 the optimized values")]
+fn who_gave_the_optimized_values_is_told(#[case] writer: Option<&str>, #[case] words: &str) {
+    let mut fixture = Fixture::new("obbh", 50);
+    fixture.seen.shards[0].files.insert("node-1".to_owned(), OPTIMIZED.to_owned());
+    fixture.seen.shards[0].last_writer = writer.map(str::to_owned);
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert!(plan.notices.iter().any(|notice| notice.message.contains(words)), "{:?}", plan.notices);
+}
+
 #[test]
 fn who_insists_holds_the_run_and_another_is_still_taken_back() {
     let mut fixture = Fixture::new("obbh", 50);
