@@ -93,6 +93,15 @@ impl Fixture {
         Self { rollout, seen }
     }
 
+    /// The run is that of the plan as it was edited.
+    pub fn replan(&mut self) {
+        let plan = crate::run::plan_id(&self.rollout);
+        let id = crate::run::run_id(&plan, 1);
+        self.seen.shards[0].record.run.clone_from(&id);
+        let run = self.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+        (run.id, run.plan) = (id, plan);
+    }
+
     /// The stage gets another percent, and the status follows.
     pub fn edit(&mut self, percent: i32) {
         self.rollout.spec.stages[0].percent = percent;

@@ -225,3 +225,6 @@ fn traffic_ready(pass: &Pass<'_>) -> (bool, Reason, String) {
     }
     (true, Reason::TrafficReady, "traffic can be taken away from optimized members".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

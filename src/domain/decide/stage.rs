@@ -208,3 +208,6 @@ pub fn index(stage: &StageStatus) -> usize {
 pub fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,10 +15,8 @@ fn baked(seconds: u64, passing: bool) -> Fixture {
     let mut fixture = Fixture::new("oobh", 50);
     fixture.rollout.spec.watch_after = api::Duration::from_secs(60);
     fixture.rollout.spec.fleet.acknowledgement.timer = Some(api::Duration::default());
-    let plan = crate::run::plan_id(&fixture.rollout);
-    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
-    (run.id, run.plan) = (crate::run::run_id(&plan, 1), plan);
-    fixture.seen.shards[0].record.run.clone_from(&run.id);
+    fixture.replan();
+    let run = fixture.rollout.status.as_ref().unwrap().run.as_ref().unwrap();
     for member in &mut fixture.seen.members {
         let file = crate::acknowledgement::fingerprint(Some(crate::decide::fixture::OPTIMIZED));
         member.pod.touched = Some(crate::acknowledgement::Touch { at: fixture.seen.now, count: 1, file });

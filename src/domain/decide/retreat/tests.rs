@@ -1,12 +1,23 @@
-use api::rollout::Abort;
+use std::time::Duration;
 
+use api::{
+    reason::Reason,
+    rollout::Abort,
+    status::{OptimizationRolloutStatus, Retreat},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 use serde_json::json;
 
 use crate::{
-    decide::{decide, fixture::Fixture},
+    acknowledgement::{Touch, fingerprint},
+    decide::{
+        decide,
+        fixture::{BASELINE, Fixture},
+    },
+    mark::{Cause, Mark},
     observation::Service,
-    plan::Withdraw,
+    plan::{Advance, Plan, Withdraw},
 };
 
 #[test]
@@ -42,4 +53,177 @@ fn traffic_is_moved_when_no_service_leads_to_a_member_that_goes_back(
     fixture.rollout.spec.abort = Some(Abort { reason: "ticket 42".to_owned() });
     let retreat = decide(&fixture.rollout, &fixture.seen).status.retreat.unwrap();
     assert_eq!(retreat.rerouted_at.is_some(), expected, "{retreat:?}");
+}
+
+/// A retreat whose files have been back in the API for so many seconds.
+fn off(cohorts: &str, seconds: u64) -> Fixture {
+    let mut fixture = Fixture::new(cohorts, 50);
+    fixture.rollout.spec.fleet.acknowledgement.timer = Some(api::Duration::default());
+    fixture.replan();
+    fixture.rollout.spec.abort = Some(Abort { reason: "ticket 42".to_owned() });
+    let now = Time(fixture.seen.now);
+    let status = fixture.rollout.status.as_mut().unwrap();
+    status.run.as_mut().unwrap().aborted_at = Some(now.clone());
+    status.retreat = Some(Retreat {
+        reason: Reason::AbortRequested,
+        message: "ticket 42".to_owned(),
+        decided_at: now.clone(),
+        rerouted_at: None,
+        off_at: Some(now),
+        acknowledged_at: None,
+    });
+    let run = fixture.seen.shards[0].record.run.clone();
+    let cause = Cause::new(Reason::AbortRequested, "ticket 42", fixture.seen.now);
+    fixture.seen.shards[0].mark = Some(Mark { run, cause });
+    for member in &mut fixture.seen.members {
+        member.pod.serving = Some((member.pod.cohort.as_deref() == Some("baseline")).to_string());
+    }
+    fixture.seen.now += Duration::from_secs(seconds);
+    fixture
+}
+
+/// A member says that it runs its baseline.
+fn acknowledge(fixture: &mut Fixture, member: usize) {
+    let touch = Touch { at: fixture.seen.now, count: 1, file: fingerprint(Some(BASELINE)) };
+    fixture.seen.members[member].pod.touched = Some(touch);
+}
+
+fn plan(fixture: &Fixture) -> Plan {
+    decide(&fixture.rollout, &fixture.seen)
+}
+
+/// Reason and message of the condition that says how the run is.
+fn told(status: &OptimizationRolloutStatus) -> (String, String) {
+    let reason = status.summary.as_ref().unwrap().reason.clone();
+    let condition = status.conditions.iter().find(|condition| condition.reason == reason);
+    (reason, condition.map(|condition| condition.message.clone()).unwrap_or_default())
+}
+
+#[rstest]
+#[case::nobody_is_back(&[], 59, "Retreating", "ticket 42; 0 of 2 members are back, waiting for node-0, node-1")]
+#[case::one_is(&[1], 59, "Retreating", "ticket 42; 1 of 2 members are back, waiting for node-0")]
+#[case::one_has_been_silent_for_too_long(&[1], 60, "Unreachable", "settings are back, but node-0 did not acknowledge within 60s")]
+#[case::all_are(&[0, 1], 60, "AbortRequested", "every member runs its baseline again; take spec.abort away")]
+fn a_retreat_says_who_is_back(
+    #[case] acknowledged: &[usize],
+    #[case] seconds: u64,
+    #[case] reason: &str,
+    #[case] words: &str,
+) {
+    let mut fixture = off("rrbb", seconds);
+    acknowledged.iter().for_each(|member| acknowledge(&mut fixture, *member));
+    let status = plan(&fixture).status;
+    let (found, message) = told(&status);
+    assert_eq!(found, reason);
+    assert!(message.contains(words), "{message}");
+    assert_eq!(status.retreat.unwrap().acknowledged_at.is_some(), acknowledged.len() == 2);
+}
+
+#[test]
+fn a_retreat_is_told_once() {
+    let mut fixture = Fixture::new("oobb", 50);
+    fixture.rollout.spec.abort = Some(Abort { reason: "ticket 42".to_owned() });
+    let first = plan(&fixture);
+    let reasons = |plan: &Plan| plan.notices.iter().map(|notice| notice.reason).collect::<Vec<_>>();
+    assert_eq!(reasons(&first), [Reason::AbortRequested]);
+    fixture.rollout.status = Some(first.status);
+    assert_eq!(reasons(&plan(&fixture)), []);
+}
+
+#[test]
+fn the_clocks_of_a_retreat_stand_where_they_were_set() {
+    let mut fixture = off("rrbb", 5);
+    fixture.rollout.spec.traffic = serde_json::from_value(json!({"services": []})).unwrap();
+    let before = fixture.rollout.status.as_ref().unwrap().retreat.clone().unwrap();
+    let now = Time(fixture.seen.now);
+    [0, 1].into_iter().for_each(|member| acknowledge(&mut fixture, member));
+    let retreat = plan(&fixture).status.retreat.unwrap();
+    let expected = Retreat { rerouted_at: Some(now.clone()), acknowledged_at: Some(now), ..before };
+    assert_eq!(retreat, expected);
+}
+
+/// Names of pods that get their labels back, of Services that are widened, of ConfigMaps that are written.
+fn finishing(plan: &Plan) -> Vec<String> {
+    let what = |advance: &Advance| match advance {
+        Advance::LabelPod { pod, .. } => Some(pod.name.clone()),
+        Advance::WidenService { service, .. } => Some(service.clone()),
+        Advance::WriteShard(write) => Some(write.name.clone()),
+        Advance::ReleaseFinalizer => Some("released".to_owned()),
+        _ => None,
+    };
+    plan.advance.iter().filter_map(what).collect()
+}
+
+/// A Service that the run, or another one, has narrowed.
+fn narrow(fixture: &mut Fixture, run: Option<&str>, endpoints: &[&str]) {
+    let own = fixture.rollout.status.as_ref().unwrap().run.as_ref().unwrap().id.clone();
+    let cause = Cause::new(Reason::AbortRequested, "ticket 42", fixture.seen.now);
+    fixture.seen.services.push(Service {
+        name: "front".to_owned(),
+        mark: Some(Mark { run: run.map_or(own, str::to_owned), cause }),
+        endpoints: endpoints.iter().map(|pod| (*pod).to_owned()).collect(),
+        ..Service::default()
+    });
+}
+
+#[rstest]
+#[case::all_who_are_away_are_out_of_traffic(|_: &mut Fixture| {}, None, &["node-2"], true)]
+#[case::one_is_not(|f: &mut Fixture| f.seen.members[1].pod.serving = Some("true".to_owned()), None, &["node-2"], false)]
+#[case::it_still_leads_to_one(|_: &mut Fixture| {}, None, &["node-1"], false)]
+#[case::another_run_has_narrowed_it(|_: &mut Fixture| {}, Some("another-1"), &["node-2"], false)]
+fn a_service_is_widened_when_nobody_comes_back_by_it_who_must_not(
+    #[case] happens: fn(&mut Fixture),
+    #[case] run: Option<&str>,
+    #[case] endpoints: &[&str],
+    #[case] expected: bool,
+) {
+    let mut fixture = off("rrbb", 1);
+    happens(&mut fixture);
+    narrow(&mut fixture, run, endpoints);
+    assert_eq!(finishing(&plan(&fixture)).contains(&"front".to_owned()), expected);
+}
+
+#[test]
+fn who_is_back_gets_its_labels_and_the_record_goes_last() {
+    let mut fixture = off("rrbb", 1);
+    acknowledge(&mut fixture, 0);
+    assert_eq!(finishing(&plan(&fixture)), ["node-0"]);
+    acknowledge(&mut fixture, 1);
+    assert_eq!(finishing(&plan(&fixture)), ["node-0", "node-1"]);
+    for member in &mut fixture.seen.members {
+        (member.pod.cohort, member.pod.serving) = (Some("baseline".to_owned()), Some("true".to_owned()));
+    }
+    assert_eq!(finishing(&plan(&fixture)), ["settings"]);
+}
+
+/// The same, of a rollout that is being deleted.
+fn deleted(seconds: u64) -> Fixture {
+    let mut fixture = off("rrbb", seconds);
+    fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
+    narrow(&mut fixture, None, &["node-2"]);
+    fixture
+}
+
+#[rstest]
+#[case::for_a_minute(59, &["front"])]
+#[case::and_then_leaves_the_fleet_as_if_they_had(60, &["node-0", "node-1", "front"])]
+#[case::and_holds_up_the_deletion_no_longer(120, &["released"])]
+fn a_deletion_waits_for_those_who_do_not_acknowledge(#[case] seconds: u64, #[case] expected: &[&str]) {
+    assert_eq!(finishing(&plan(&deleted(seconds))), expected);
+}
+
+#[test]
+fn a_deletion_without_those_who_do_not_acknowledge_is_told_before_the_finalizer_goes() {
+    let mut fixture = deleted(60);
+    fixture.seen.services.clear();
+    for member in &mut fixture.seen.members {
+        (member.pod.cohort, member.pod.serving) = (Some("baseline".to_owned()), Some("true".to_owned()));
+    }
+    let first = plan(&fixture);
+    let (reason, message) = told(&first.status);
+    assert_eq!((finishing(&first), reason.as_str()), (vec!["settings".to_owned()], "Unreachable"));
+    assert!(message.contains("deleted although node-0, node-1 did not acknowledge"), "{message}");
+    fixture.seen.shards[0].record.members.clear();
+    fixture.rollout.status = Some(first.status);
+    assert_eq!(finishing(&plan(&fixture)), ["released"]);
 }

@@ -53,7 +53,7 @@ fn the_last_of_the_order_leave_whether_they_have_a_pod_or_not() {
 fn members_are_of_the_baseline_once_they_have_acknowledged_it() {
     let mut fixture = Fixture::new("oooobbbb", 50);
     fixture.rollout.spec.fleet.acknowledgement.timer = Some(api::Duration::from_secs(5));
-    fixture = replanned(fixture);
+    fixture.replan();
     fixture.edit(25);
     let write = fixture.pass().unwrap();
     let baseline: BTreeSet<&str> = write.data.keys().filter_map(|key| key.strip_suffix(".toml")).collect();
@@ -77,16 +77,6 @@ fn members_are_of_the_baseline_once_they_have_acknowledged_it() {
     let labelled = fixture.seen.members.iter().filter(|member| member.pod.cohort.as_deref() == Some("optimized"));
     assert_eq!(labelled.count(), 2);
     assert_eq!(fixture.pass(), None);
-}
-
-/// The same for a spec that was changed after the run was made.
-fn replanned(mut fixture: Fixture) -> Fixture {
-    let plan = crate::run::plan_id(&fixture.rollout);
-    let id = crate::run::run_id(&plan, 1);
-    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
-    (run.id, run.plan) = (id.clone(), plan);
-    fixture.seen.shards[0].record.run = id;
-    fixture
 }
 
 #[rstest]

@@ -1,0 +1,36 @@
+use std::collections::BTreeMap;
+
+use rstest::rstest;
+
+use crate::{
+    decide::{decide, fixture::Fixture},
+    observation::{Measurements, Report},
+};
+
+/// What a run says while its only optimized member does not acknowledge; `reports` are the optimizations that the member
+/// names, on or off.
+fn told(reports: Option<&[(&str, bool)]>, pod: &str) -> String {
+    let mut fixture = Fixture::new("obbb", 25);
+    fixture.rollout.spec.fleet.acknowledgement.metric = Some("enabled".to_owned());
+    fixture.replan();
+    let enabled = |reports: &[(&str, bool)]| reports.iter().map(|(name, on)| ((*name).to_owned(), *on)).collect();
+    let report = |reports| Report { pod: pod.to_owned(), enabled: enabled(reports), ..Report::default() };
+    let reports = reports.map(|reports| ("node-0".to_owned(), report(reports)));
+    fixture.seen.measurements = Some(Measurements { reports: BTreeMap::from_iter(reports), ..Measurements::default() });
+    let conditions = decide(&fixture.rollout, &fixture.seen).status.conditions;
+    conditions.into_iter().find(|one| one.reason == "AwaitingAcknowledgement").unwrap().message
+}
+
+#[rstest]
+#[case::nobody_could_read_them(None, "node-0", ", whose metrics nobody could read (node-0)")]
+#[case::they_say_nothing(Some(&[][..]), "node-0", "; node-0 exposes no enabled with a label optimization")]
+#[case::they_speak_of_others(Some(&[("cache", true)][..]), "node-0", "; node-0 exposes enabled for cache, not for pool")]
+#[case::it_is_off(Some(&[("pool", false)][..]), "node-0", "")]
+#[case::they_are_of_the_pod_before(Some(&[][..]), "another", "")]
+fn who_does_not_acknowledge_is_named_with_what_is_wrong_with_its_metrics(
+    #[case] reports: Option<&[(&str, bool)]>,
+    #[case] pod: &str,
+    #[case] why: &str,
+) {
+    assert_eq!(told(reports, pod), format!("0 of 1 optimized members acknowledged; waiting for node-0{why}"));
+}
