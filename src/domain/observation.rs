@@ -149,7 +149,7 @@ pub struct Service {
 }
 
 /// Another rollout with members in common.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Neighbour {
     /// Its name.
     pub name: String,

@@ -133,3 +133,6 @@ fn unsettled_file(config: &Config, settings: &Settings, shard: &Shard, own: &Val
     }
     patching::undo(config.format, file, &wrote, inverse, &before).unwrap_or_else(|_| file.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

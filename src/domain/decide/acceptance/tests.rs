@@ -132,12 +132,11 @@ fn a_fleet_is_busy_with(#[case] neighbours: &str, #[case] expected: Option<&str>
     let mut fixture = fixture();
     fixture.seen.neighbours.extend(neighbours.chars().map(|does| crate::observation::Neighbour {
         name: does.to_string(),
-        run: None,
         unfinished: does == 'r',
         restores: does == 'd',
-        watching: false,
         waits_before_us: does == 'w',
         waits: does == 'w',
+        ..crate::observation::Neighbour::default()
     }));
     let intent = busy(&Pass::new(&fixture.rollout, &fixture.seen)).map(|intent| intent.state);
     assert_eq!(intent.as_ref().map(|state| state.message.as_str()), expected);
@@ -163,11 +162,7 @@ fn a_fleet_is_busy_with_members_of_a_run_that_has_not_finished() {
     fixture.seen.neighbours = vec![crate::observation::Neighbour {
         name: "other".to_owned(),
         run,
-        unfinished: false,
-        restores: false,
-        watching: false,
-        waits_before_us: false,
-        waits: false,
+        ..crate::observation::Neighbour::default()
     }];
     let (kind, message) = told(&fixture);
     assert!(kind == Kind::Waiting && message.contains("has not finished; this rollout starts after it"), "{message}");

@@ -61,12 +61,8 @@ fn the_watch_ends_when(#[case] seconds: u64, #[case] passing: bool, #[case] wait
     let mut fixture = watched(seconds, passing);
     fixture.seen.neighbours.extend(waits.then(|| Neighbour {
         name: "other".to_owned(),
-        run: None,
-        unfinished: false,
-        restores: false,
-        watching: false,
-        waits_before_us: false,
         waits: true,
+        ..Neighbour::default()
     }));
     assert_eq!(reason(&fixture), expected.to_string());
 }

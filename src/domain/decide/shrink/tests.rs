@@ -97,3 +97,15 @@ fn an_edit_that_leaves_the_percent_moves_nobody(
     assert_eq!((stage.index, stage.quota, stage.name.as_str()), (expected.0, expected.1, name));
     assert_eq!(fixture.pass(), None);
 }
+
+#[rstest]
+#[case::while_members_go_back("orbb", "stage half shrinks to 1 members: waiting for ")]
+#[case::while_nobody_does("oobb", "0 of 2 optimized members acknowledged; waiting for ")]
+fn it_is_told_for_whom_a_run_waits(#[case] cohorts: &str, #[case] words: &str) {
+    let mut fixture = Fixture::new(cohorts, 50);
+    let quota = cohorts.matches('o').count();
+    fixture.rollout.status.as_mut().unwrap().stage.as_mut().unwrap().quota = i32::try_from(quota).unwrap();
+    let conditions = crate::decide::decide(&fixture.rollout, &fixture.seen).status.conditions;
+    let told = conditions.into_iter().find(|one| one.reason == "AwaitingAcknowledgement").unwrap().message;
+    assert!(told.starts_with(words), "{told}");
+}

@@ -27,15 +27,7 @@ fn over() -> Fixture {
 }
 
 fn another(fixture: &mut Fixture, unfinished: bool) {
-    fixture.seen.neighbours.push(Neighbour {
-        name: "other".to_owned(),
-        run: None,
-        unfinished,
-        restores: false,
-        watching: false,
-        waits_before_us: false,
-        waits: false,
-    });
+    fixture.seen.neighbours.push(Neighbour { name: "other".to_owned(), unfinished, ..Neighbour::default() });
 }
 
 #[rstest]
@@ -60,4 +52,30 @@ fn a_label_of_a_run_that_is_over_is_taken_back_where(#[case] happens: fn(&mut Fi
     assert_eq!(is_returned, expected, "{advance:?}");
     let labels = advance.iter().any(|item| matches!(item, Advance::LabelPod { .. }));
     assert_eq!(labels, expected, "nothing else is labelled: {advance:?}");
+}
+
+#[rstest]
+#[case::nobody_else_is_there(None, true)]
+#[case::one_that_does_nothing(Some((false, false)), true)]
+#[case::one_that_has_a_run(Some((true, false)), false)]
+#[case::one_that_takes_its_values_back(Some((false, true)), false)]
+fn who_joins_a_settled_fleet_gets_its_values_where(#[case] other: Option<(bool, bool)>, #[case] expected: bool) {
+    let mut fixture = Fixture::new("bb-", 50);
+    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    run.settled_at = Some(run.started_at.clone());
+    let shard = &mut fixture.seen.shards[0];
+    shard.record.members.clear();
+    shard.settled = [("pool.enabled".to_owned(), api::Scalar::Bool(true))].into();
+    shard.files.remove("node-2");
+    fixture.seen.neighbours.extend(other.map(|(unfinished, restores)| Neighbour {
+        name: "other".to_owned(),
+        unfinished,
+        restores,
+        ..Neighbour::default()
+    }));
+    let advance = decide(&fixture.rollout, &fixture.seen).advance;
+    let given = advance
+        .iter()
+        .any(|advance| matches!(advance, Advance::WriteShard(write) if write.data.contains_key("node-2.toml")));
+    assert_eq!(given, expected, "{advance:?}");
 }

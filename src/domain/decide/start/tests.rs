@@ -85,3 +85,28 @@ fn a_run_whose_status_is_lost_is_known_by_its_members() {
     let plan = decide(&fixture.rollout, &fixture.seen);
     assert_eq!(plan.status.run.unwrap().id, run);
 }
+
+#[rstest]
+#[case::of_this_run(true, true, 1)]
+#[case::of_another_one(false, true, 0)]
+#[case::without_members(true, false, 0)]
+fn a_run_whose_status_is_lost_finds_its_stage_on_the_objects(
+    #[case] own: bool,
+    #[case] members: bool,
+    #[case] expected: i32,
+) {
+    let mut fixture = Fixture::new("obbb", 25);
+    let stages = ["canary", "half"].map(|name| serde_json::json!({"name": name, "percent": 50, "bake": "1m"}));
+    fixture.rollout.spec.stages = serde_json::from_value(serde_json::json!(stages)).unwrap();
+    fixture.rollout.status = None;
+    let record = &mut fixture.seen.shards[0].record;
+    record.stage = 1;
+    if !own {
+        record.run = "another-1".to_owned();
+    }
+    if !members {
+        record.members.clear();
+    }
+    let intent = super::start(&crate::decide::pass::Pass::new(&fixture.rollout, &fixture.seen)).unwrap();
+    assert_eq!(intent.stage.unwrap().index, expected);
+}

@@ -28,15 +28,7 @@ fn fleet(settled: Settled) -> Fixture {
     let run = rollout.status.as_mut().unwrap().run.as_mut().unwrap();
     (run.id, run.settled_at) = (id, Some(Time(fixture.seen.now)));
     fixture.seen.shards = (0..2).zip(settled).map(|(member, settled)| shard(member, settled)).collect();
-    fixture.seen.neighbours.push(Neighbour {
-        name: "caching".to_owned(),
-        run: None,
-        unfinished: false,
-        restores: false,
-        watching: false,
-        waits_before_us: false,
-        waits: false,
-    });
+    fixture.seen.neighbours.push(Neighbour { name: "caching".to_owned(), ..Neighbour::default() });
     fixture
 }
 

@@ -1,0 +1,132 @@
+use api::{Scalar, names::SETTLED_ANNOTATION, rollout::DeletionPolicy};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use rstest::rstest;
+use serde_json::json;
+
+use crate::{
+    decide::{
+        decide,
+        fixture::{BASELINE, Fixture, OPTIMIZED},
+    },
+    observation::{Neighbour, Shard},
+    plan::{Advance, Plan, ShardWrite},
+    settled::Owner,
+};
+
+fn settle(shard: &mut Shard, rollout: &str, before: Option<bool>) {
+    let owner =
+        Owner { rollout: rollout.to_owned(), optimization: "pool".to_owned(), before: before.map(Scalar::Bool) };
+    shard.record.members.clear();
+    shard.settled = [("pool.enabled".to_owned(), Scalar::Bool(true))].into();
+    shard.owners = [("pool.enabled".to_owned(), owner)].into();
+    for file in shard.files.values_mut() {
+        OPTIMIZED.clone_into(file);
+    }
+}
+
+/// A rollout that has settled and is being deleted.
+fn deleted(policy: DeletionPolicy) -> Fixture {
+    let mut fixture = Fixture::new("bbb", 50);
+    fixture.rollout.spec.deletion_policy = policy;
+    fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
+    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    run.settled_at = Some(run.started_at.clone());
+    settle(&mut fixture.seen.shards[0], "pooling", None);
+    fixture
+}
+
+fn neighbour(fixture: &mut Fixture, unfinished: bool) {
+    fixture.seen.neighbours.push(Neighbour { name: "other".to_owned(), unfinished, ..Neighbour::default() });
+}
+
+fn write(plan: &Plan) -> Option<&ShardWrite> {
+    plan.advance.iter().find_map(|advance| if let Advance::WriteShard(write) = advance { Some(write) } else { None })
+}
+
+#[rstest]
+#[case::where_that_is_asked_for(DeletionPolicy::Restore, |_: &mut Fixture| {}, true, true, "Deleted")]
+#[case::and_not_by_another_policy(DeletionPolicy::RestoreUnfinished, |_: &mut Fixture| {}, false, false, "Deleted")]
+#[case::nor_where_nothing_is(DeletionPolicy::Restore, |f: &mut Fixture| f.seen.shards.clear(), false, false, "Deleted")]
+#[case::nor_what_is_another_ones(
+    DeletionPolicy::Restore,
+    |f: &mut Fixture| settle(&mut f.seen.shards[0], "other", None),
+    false,
+    false,
+    "Deleted"
+)]
+#[case::after_a_run_of_another_one(DeletionPolicy::Restore, |f: &mut Fixture| neighbour(f, true), false, true, "FleetBusy")]
+#[case::for_which_nobody_waits_who_takes_nothing_back(
+    DeletionPolicy::Retain,
+    |f: &mut Fixture| {
+        settle(&mut f.seen.shards[0], "other", None);
+        neighbour(f, true);
+    },
+    false,
+    false,
+    "Deleted"
+)]
+#[case::beside_one_that_is_over(DeletionPolicy::Restore, |f: &mut Fixture| neighbour(f, false), true, true, "Deleted")]
+fn what_is_settled_goes_back_with_its_rollout(
+    #[case] policy: DeletionPolicy,
+    #[case] happens: fn(&mut Fixture),
+    #[case] writes: bool,
+    #[case] holds: bool,
+    #[case] reason: &str,
+) {
+    let mut fixture = deleted(policy);
+    happens(&mut fixture);
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(write(&plan).is_some(), writes, "{:?}", plan.advance);
+    assert_eq!(!plan.advance.contains(&Advance::ReleaseFinalizer), holds, "{:?}", plan.advance);
+    assert_eq!(plan.status.summary.unwrap().reason, reason);
+}
+
+#[test]
+fn rendered_files_get_the_declared_baseline_and_nothing_is_settled_any_more() {
+    let fixture = deleted(DeletionPolicy::Restore);
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    let write = write(&plan).unwrap();
+    for member in ["node-0.toml", "node-1.toml", "node-2.toml"] {
+        assert_eq!(write.data[member].as_deref(), Some(BASELINE));
+    }
+    assert_eq!(write.annotations[SETTLED_ANNOTATION], None);
+}
+
+#[rstest]
+#[case::what_stood_there(
+    Some(false),
+    "log = 1\npool.enabled = true # ours\n",
+    "log = 1\npool.enabled = false # ours\n"
+)]
+#[case::nothing_where_nothing_stood(None, "log = 1\npool.enabled = true\n", "log = 1\n")]
+#[case::nothing_where_somebody_took_it_back(Some(false), "pool.enabled = false\n", "pool.enabled = false\n")]
+fn patched_files_get_back(#[case] before: Option<bool>, #[case] file: &str, #[case] expected: &str) {
+    let mut fixture = Fixture::new("b", 50);
+    let config = json!({"patched": {"name": "{member}-config", "key": "node.toml"}});
+    fixture.rollout.spec.fleet.config = serde_json::from_value(config).unwrap();
+    fixture.replan();
+    let settled = deleted(DeletionPolicy::Restore).rollout;
+    fixture.rollout.metadata = settled.metadata;
+    fixture.rollout.spec.deletion_policy = DeletionPolicy::Restore;
+    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    run.settled_at = Some(run.started_at.clone());
+    let shard = &mut fixture.seen.shards[0];
+    settle(shard, "pooling", before);
+    shard.name = "node-0-config".to_owned();
+    shard.files = [("node-0".to_owned(), file.to_owned())].into();
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(write(&plan).unwrap().data["node.toml"].as_deref(), Some(expected));
+}
+
+#[rstest]
+#[case::a_run_may_have_to_go_back(DeletionPolicy::RestoreUnfinished, true)]
+#[case::nothing_ever_goes_back(DeletionPolicy::Retain, false)]
+fn a_stage_begins_once_the_finalizer_is_held_where(#[case] policy: DeletionPolicy, #[case] expected: bool) {
+    let mut fixture = Fixture::new("bbbb", 50);
+    fixture.rollout.status.as_mut().unwrap().stage.as_mut().unwrap().quota = 2;
+    fixture.rollout.spec.deletion_policy = policy;
+    fixture.rollout.metadata.finalizers = None;
+    fixture.seen.shards.clear();
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(plan.advance == [Advance::HoldFinalizer], expected, "{:?}", plan.advance);
+}
