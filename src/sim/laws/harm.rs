@@ -18,6 +18,8 @@ use crate::object::text;
 
 /// So long optimized members may fail, measured and undisturbed: looks may be 20 s apart, and a limit may want three.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// Who has not renewed the Lease for so long leads nobody.
+const LED: Duration = Duration::from_secs(12);
 /// How old the last answer of a member may be.
 const FRESH: Duration = Duration::from_secs(25);
 /// The share of its requests from which on a member fails beyond doubt, and up to which it is well.
@@ -31,6 +33,8 @@ pub(super) struct Harm {
     /// When each pod last answered, by UID, and the share of its requests that fails.
     answers: BTreeMap<String, (Instant, f64)>,
     last: Option<Instant>,
+    /// When a replica last renewed the Lease.
+    led: Option<Instant>,
     /// Since when the optimized members of each run fail, and nothing else happens.
     since: BTreeMap<String, Instant>,
 }
@@ -47,12 +51,13 @@ impl Law for Harm {
         match entry {
             Entry::Scrape { at, uid, fails: Some(fails), .. } => {
                 let gap = self.last.replace(*at).map_or(Duration::ZERO, |last| at.duration_since(last));
-                if gap > FRESH {
+                if gap > FRESH || self.led.is_none_or(|led| at.duration_since(led) > LED) {
                     self.since.clear();
                 }
                 self.answers.insert(uid.clone(), (*at, *fails));
                 self.look(*at, view, found);
             }
+            Entry::Write(write) if write.key.plural == "leases" && write.code < 300 => self.led = Some(write.at),
             _ if disturbs(entry, view) => self.since.clear(),
             _ => {}
         }

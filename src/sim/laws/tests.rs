@@ -30,8 +30,16 @@ fn a_good_story_breaks_no_law_and_puts_many_at_stake() {
     }
 }
 
-/// So many looks find these shares of failing requests.
+/// So many looks find these shares of failing requests, while somebody leads.
 fn fail(story: &mut Story, looks: usize, optimized: f64, baseline: f64) {
+    for _ in 0..looks {
+        story.renew();
+        leaderless(story, 1, optimized, baseline);
+    }
+}
+
+/// The same while nobody does.
+fn leaderless(story: &mut Story, looks: usize, optimized: f64, baseline: f64) {
     for _ in 0..looks {
         story.wait(10);
         story.measure("node-0", true, Some(optimized));
@@ -48,6 +56,7 @@ fn fail(story: &mut Story, looks: usize, optimized: f64, baseline: f64) {
     story.laws.check(&Entry::Fault { at: story.at, user: "replica-1".to_owned(), key: None, what: "cut off".to_owned() });
     fail(story, 5, 0.5, 0.0);
 })]
+#[case::nobody_leads(|story: &mut Story| leaderless(story, 12, 0.5, 0.0))]
 #[case::it_is_taken_back(|story: &mut Story| {
     fail(story, 5, 0.5, 0.0);
     story.retreat();
@@ -290,15 +299,13 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     story.write_part("replica-1", &rollout(), Some(Subresource::Status), Some(story.objects[&rollout()].clone()), status);
 })]
 #[case::a_stage_without_the_lease("L14 one advances", |story: &mut Story| {
-    let lease = story.objects[&key("Lease", "optimization-operator")].clone();
-    story.write("replica-1", &key("Lease", "optimization-operator"), Some(lease), version());
+    story.renew();
     story.promote();
 })]
 #[case::a_stage_that_comes_too_late_for_the_lease("L14 one advances", |story: &mut Story| {
     story.wait(70);
     story.hear("node-0", true);
-    let lease = story.objects[&key("Lease", "optimization-operator")].clone();
-    story.write("replica-1", &key("Lease", "optimization-operator"), Some(lease), version());
+    story.renew();
     story.wait(7);
     story.transition("StageStarted", |status| status["stage"] = second_stage());
 })]

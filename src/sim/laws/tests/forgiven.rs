@@ -47,9 +47,7 @@ fn a_commit_may_arrive_late(#[case] seconds: u64, #[case] released: Option<u64>,
     let mut story = Story::new();
     story.wait(70);
     story.hear("node-0", true);
-    let lease = key("Lease", "optimization-operator");
-    let held = story.objects[&lease].clone();
-    story.write("replica-1", &lease, Some(held), version());
+    story.renew();
     story.wait(seconds);
     story.hear("node-0", true);
     if let Some(ago) = released {

@@ -228,7 +228,14 @@ impl Story {
         self.measure(name, optimized, None);
     }
 
-    /// The same with the share of requests that fails.
+    /// The leader renews its Lease.
+    pub(super) fn renew(&mut self) {
+        let lease = key("Lease", "optimization-operator");
+        let renewed = self.objects[&lease].clone();
+        self.write("replica-1", &lease, Some(renewed), version());
+    }
+
+    /// A member says whether it is optimized, and which share of its requests fails.
     pub(super) fn measure(&mut self, name: &str, optimized: bool, fails: Option<f64>) {
         let (pod, uid) = (name.to_owned(), format!("uid-{name}"));
         let says = if optimized { vec![OPTIMIZATION.to_owned()] } else { Vec::new() };

@@ -115,7 +115,7 @@ async fn run(script: &Script) -> Outcome {
     world.apply(&connection());
     foreign::release(&world);
     replicas.revive(&world);
-    come_to_rest(&world).await;
+    come_to_rest(&world, REST + script.clocks_apart()).await;
     world.server.record(Entry::Calm { at: Instant::now() });
     if !rests(world.laws.last_write(), REST) {
         // Who reports while it waits may go on; who has come to its end may not.
@@ -126,12 +126,12 @@ async fn run(script: &Script) -> Outcome {
     outcome(&world)
 }
 
-/// Waits until nothing is done any more, or it makes no sense to wait: who writes for ever is found in the calm.
-async fn come_to_rest(world: &World) {
+/// Waits until nothing is done for so long, or it makes no sense to wait: who writes for ever is found in the calm.
+async fn come_to_rest(world: &World, rest: Duration) {
     let began = Instant::now();
     while began.elapsed() < LONGEST && world.laws.writes() < MOST_WRITES && world.laws.violations().is_empty() {
         sleep(STEP).await;
-        let rested = began.elapsed() >= REST && rests(world.laws.last_write(), REST);
+        let rested = began.elapsed() >= rest && rests(world.laws.last_write(), rest);
         if rested || began.elapsed() >= WAITS && rests(world.laws.last_deed(), WAITS) {
             return;
         }

@@ -59,6 +59,16 @@ impl Script {
         let troubles = draw::troubles(&mut rng, &skews);
         Self { seed, fleet, only_at_start, rollouts, skews, latency, troubles }
     }
+
+    /// The most that two clocks differ by: an acknowledgement waits for the slower one.
+    pub fn clocks_apart(&self) -> Duration {
+        let set = self.troubles.iter().map(|(_, trouble)| match trouble {
+            Trouble::Clock { seconds, .. } => seconds.unsigned_abs(),
+            _ => 0,
+        });
+        let skew = self.skews.iter().map(|skew| skew.unsigned_abs()).max().unwrap_or_default();
+        Duration::from_secs(skew + set.sum::<u64>())
+    }
 }
 
 impl fmt::Display for Script {
