@@ -229,8 +229,8 @@ impl Writer {
         self.merge(&self.pods(rollout), "pod", &touch.pod.name, patch).await.map(drop)
     }
 
-    /// Writes the baseline on the version that was seen, and on whatever is the newest when that one was stale. Where that
-    /// one says it already, what was seen is old, and so may be the rest.
+    /// Writes the baseline on the version that was seen, and on whatever is the newest when that one was stale. Where the
+    /// newest says the baseline already, that is a conflict as well: what was seen is old, and so may be the rest.
     async fn restore(&self, rollout: &OptimizationRollout, restoration: &Restoration) -> Result<(), WriteError> {
         let maps = self.config_maps(rollout);
         let mut shard = restoration.seen.clone();

@@ -417,3 +417,35 @@ fn a_limit_is_breached_by_looks_that_are_close_to_each_other(#[case] errors_of: 
     }
     assert_eq!(watch.history.measurements().breach.is_some(), breaches, "{:?}", watch.history.outcomes);
 }
+
+#[test]
+fn a_pass_is_told_with_both_values_and_the_limits() {
+    let mut watch = Watch::new(errors());
+    let told = |measured: &Measurements| measured.indicators[0].message.clone();
+    assert_eq!(told(watch.look(4, 0.005, 0.0)), "0.5% against 0%, within max 1%");
+    let alone = |member| scrape(member, Some(&[("requests_total", 900.0), ("errors_total", 4.0)]));
+    watch.take(vec![alone("o1"), alone("o2")]);
+    let message = told(watch.history.measurements());
+    assert!(message.ends_with("%, within max 1%") && !message.contains("against"), "{message}");
+}
+
+#[test]
+fn a_window_has_all_its_looks() {
+    let (mut watch, mut totals) = (Watch::new(errors()), [0.0, 0.0]);
+    for errors in [0.0, 0.0, 0.0, 0.0, 2.5] {
+        grow(&mut watch, &mut totals, errors, 0.0);
+    }
+    assert_eq!(watch.verdict(), Verdict::Pass, "{:?}", watch.history.measurements().indicators);
+}
+
+#[test]
+fn what_another_process_counted_under_the_same_name_is_no_growth() {
+    let mut watch = Watch::new(errors());
+    watch.look(4, 0.0, 0.0);
+    let sick: &[(&str, f64)] = &[("requests_total", 900.0), ("errors_total", 400.0)];
+    let replaced = |member: &str| Scrape { pod: format!("{member}-other"), ..scrape(member, Some(sick)) };
+    let well: &[(&str, f64)] = &[("requests_total", 400.0), ("errors_total", 0.0)];
+    watch.take(vec![replaced("o1"), replaced("o2"), scrape("b1", Some(well)), scrape("b2", Some(well))]);
+    let message = &watch.history.measurements().indicators[0].message;
+    assert!(message.contains("one scrape so far"), "{message}");
+}

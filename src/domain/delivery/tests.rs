@@ -128,3 +128,16 @@ fn an_optimized_rendered_member_repeats_its_cohorts_revision_and_others_that_of_
     assert_eq!(expected_revision(&patched, &settings, cohort, file).as_deref(), Some("1"));
     assert_eq!(expected_revision(&patched, &settings, cohort, Some("a = 1")), None);
 }
+
+#[rstest]
+#[case::one_that_is_not_switched_does(Some(Cohort::Baseline), Some("pool.enabled = true\ncache = 1"), true)]
+#[case::one_that_is_switched_says_what_is_left(Some(Cohort::Optimized), Some("cache = 1"), false)]
+#[case::one_of_which_nothing_is_known(None, None, true)]
+#[case::one_that_is_switched_and_has_no_file(Some(Cohort::Optimized), None, false)]
+fn what_is_taken_out_is_kept_by(#[case] cohort: Option<Cohort>, #[case] file: Option<&str>, #[case] expected: bool) {
+    let released =
+        BTreeMap::from([("pool.enabled".to_owned(), "pooling".to_owned()), ("log".to_owned(), "logs".to_owned())]);
+    let settled = values(&[("pool.enabled", Scalar::Bool(true)), ("log", Scalar::Int(1))]);
+    let settings = Settings::new(&[], &settled).releasing(released);
+    assert_eq!(keeps(&patched("{member}-config"), &settings, cohort, file, "pooling"), expected);
+}

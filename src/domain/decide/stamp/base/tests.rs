@@ -155,11 +155,19 @@ fn a_new_base_is_no_news_to_members_and_no_override() {
 fn a_base_stalls_a_run_that_could_start_and_no_other(#[case] base: String, #[case] words: &str) {
     let (started, mut seen) = running();
     seen.base = Some(Ok(base));
-    assert!(!decide(&started, &seen).status.summary.unwrap().reason.contains("ConfigUnreadable"));
+    let running = decide(&started, &seen).status;
+    assert_ne!(running.summary.unwrap().reason, "ConfigUnreadable");
+    let told = running.conditions.iter().find(|condition| condition.type_ == "Progressing").unwrap();
+    assert!(
+        told.message.contains("; a changed base is not followed: spec.fleet.config.rendered.base: "),
+        "{}",
+        told.message
+    );
     seen.shards.clear();
     let status = decide(&rollout(), &seen).status;
     let stalled = status.conditions.iter().find(|condition| condition.type_ == "Stalled").unwrap();
     assert!(stalled.reason == "ConfigUnreadable" && stalled.message.contains(words), "{}", stalled.message);
+    assert!(!stalled.message.contains("is not followed"), "{}", stalled.message);
 }
 
 #[test]
