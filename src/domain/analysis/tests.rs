@@ -449,3 +449,16 @@ fn what_another_process_counted_under_the_same_name_is_no_growth() {
     let message = &watch.history.measurements().indicators[0].message;
     assert!(message.contains("one scrape so far"), "{message}");
 }
+
+#[rstest]
+#[case::it_repeats_one("7", Some("7"))]
+#[case::it_has_none_yet("", None)]
+fn members_repeat_the_revision_of_their_file(#[case] revision: &str, #[case] expected: Option<&str>) {
+    let mut sampling = sampling(errors());
+    sampling.acknowledgement.revision_label = Some("revision".to_owned());
+    let mut watch = Watch { history: History::new(sampling, Duration::ZERO), at: Duration::ZERO };
+    let labels = vec![("revision".to_owned(), revision.to_owned())];
+    let series = Series { taken: None, name: "enabled".to_owned(), labels, value: 1.0 };
+    watch.take(vec![Scrape { series: Some(vec![series]), ..scrape("o1", None) }]);
+    assert_eq!(watch.history.measurements().reports["o1"].revision.as_deref(), expected);
+}

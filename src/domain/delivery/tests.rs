@@ -140,4 +140,7 @@ fn what_is_taken_out_is_kept_by(#[case] cohort: Option<Cohort>, #[case] file: Op
     let settled = values(&[("pool.enabled", Scalar::Bool(true)), ("log", Scalar::Int(1))]);
     let settings = Settings::new(&[], &settled).releasing(released);
     assert_eq!(keeps(&patched("{member}-config"), &settings, cohort, file, "pooling"), expected);
+    // A rendered file without a base says only what differs from one that we do not know.
+    let switched = cohort == Some(Cohort::Optimized);
+    assert_eq!(keeps(&config("{member}.toml"), &settings, cohort, Some("cache = 1"), "pooling"), !switched);
 }

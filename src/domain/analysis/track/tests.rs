@@ -164,3 +164,14 @@ fn of_a_level_the_newest_counts_and_the_first_within_the_window_is_what_it_grew_
     let window = track.window(Duration::from_secs(25)).unwrap();
     assert_eq!((window.amount.part, window.first_level), (16.0, Some((4.0, 20.0))));
 }
+
+#[test]
+fn a_member_that_exposes_a_series_no_more_is_told_so() {
+    let (mut track, query) = (Track::default(), counter());
+    let series = Series { name: "requests_total".to_owned(), labels: Vec::new(), value: 1.0, taken: None };
+    for scrape in [&[series][..], &[]] {
+        let moment = Moment { at: MINUTE, now: at(0), stale_after: Duration::MAX };
+        track.take(&query, moment, Some(scrape), MINUTE);
+    }
+    assert_eq!(track.window(MINUTE), Err(Gap::Absent));
+}
