@@ -245,3 +245,13 @@ fn a_run_starts_with_a_connection(
         assert!(problem.message.contains(words), "{}", problem.message);
     }
 }
+
+#[test]
+fn what_is_settled_already_waits_for_nobody() {
+    let mut fixture = fixture();
+    let settled = [("pool.enabled".to_owned(), api::Scalar::Bool(true))].into();
+    fixture.seen.shards.push(crate::observation::Shard { settled, ..Default::default() });
+    let other = crate::observation::Neighbour { name: "r".to_owned(), unfinished: true, ..Default::default() };
+    fixture.seen.neighbours.push(other);
+    assert!(busy(&Pass::new(&fixture.rollout, &fixture.seen)).is_none());
+}

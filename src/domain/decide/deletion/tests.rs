@@ -130,3 +130,15 @@ fn a_stage_begins_once_the_finalizer_is_held_where(#[case] policy: DeletionPolic
     let plan = decide(&fixture.rollout, &fixture.seen);
     assert_eq!(plan.advance == [Advance::HoldFinalizer], expected, "{:?}", plan.advance);
 }
+
+#[rstest]
+#[case::restore(DeletionPolicy::Restore, true)]
+#[case::restore_unfinished(DeletionPolicy::RestoreUnfinished, true)]
+#[case::retain(DeletionPolicy::Retain, false)]
+fn a_deletion_waits_for_the_retreat_of_an_unfinished_run(#[case] policy: DeletionPolicy, #[case] waits: bool) {
+    let mut fixture = Fixture::new("oobb", 50);
+    fixture.rollout.spec.deletion_policy = policy;
+    fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(!plan.advance.contains(&Advance::ReleaseFinalizer), waits, "{:?}", plan.advance);
+}

@@ -1,5 +1,6 @@
 use api::fleet::{Base, Format, Reload, Rendered};
 use rstest::rstest;
+use serde_json::json;
 
 use super::*;
 use crate::{
@@ -51,4 +52,27 @@ fn a_member_is_optimized_already_when(
     let member = Member { name: "a".to_owned(), zone: String::new(), unfit: None, pod: Pod::default() };
     let unfit = Fitness::new(&config, &settings, switching, base).unfit(&member, shard.as_ref(), file);
     assert_eq!(unfit.is_some_and(|problem| problem.reason == Reason::AlreadyOptimized), expected);
+}
+
+#[rstest]
+#[case::it_says_the_values(ON, None, false)]
+#[case::it_is_as_it_was_written("pool.max = 7 # as we wrote it", Some("pool.max = 7 # as we wrote it"), false)]
+#[case::it_was_written_and_says_something_else_now(OFF, Some(ON), true)]
+#[case::it_was_edited_and_says_the_values_still("[pool]\nmax = 100 # mine\n", Some(ON), false)]
+fn a_patched_member_is_overridden_unless(#[case] file: &str, #[case] written: Option<&str>, #[case] expected: bool) {
+    let patched = json!({"patched": {"name": "{member}-config", "key": "node.toml"}, "format": "Toml"});
+    let config: Config = serde_json::from_value(patched).unwrap();
+    let settings =
+        Settings { switched: [("pool.max".to_owned(), api::Scalar::Int(100))].into(), ..Settings::default() };
+    let inverse = written.map(|text| crate::patching::Inverse {
+        hash: fingerprint(text),
+        splices: Vec::new(),
+        before: Changes::new(),
+        wrote: Changes::new(),
+    });
+    let shard = Shard { inverse, ..Shard::default() };
+    let rendering = Rendering { optimized: None, baseline: None };
+    let fitness = Fitness::new(&config, &settings, true, None);
+    assert_eq!(fitness.is_overridden(Some(&shard), &rendering, Some(file)), expected);
+    assert!(fitness.is_overridden(Some(&shard), &rendering, None), "without a file");
 }

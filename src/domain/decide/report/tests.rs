@@ -5,7 +5,7 @@ use api::{
     reason::Reason,
     rollout::{Abort, Readiness},
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use rstest::rstest;
 use serde_json::json;
 
@@ -170,4 +170,17 @@ fn measured_numbers_alone_are_written_at_their_own_pace() {
     fixture.seen.report_due = true;
     let after = decide(&fixture.rollout, &fixture.seen).status;
     assert_eq!(after.stage.unwrap().covered, api::Duration::from_secs(7));
+}
+
+#[test]
+fn a_settled_rollout_that_is_deleted_is_ready_and_reconciles() {
+    let mut fixture = Fixture::new("bbbb", 50);
+    fixture.rollout.spec.readiness = Readiness::Completed;
+    fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
+    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    run.settled_at = Some(run.started_at.clone());
+    fixture.seen.shards[0].record.members.clear();
+    for (kind, status) in [("Ready", "True"), ("Reconciling", "True"), ("Settled", "True"), ("Progressing", "False")] {
+        assert_eq!(condition(&fixture, kind).status, status, "{kind}");
+    }
 }

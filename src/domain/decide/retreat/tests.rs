@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use api::{
+    names::{RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION},
     reason::Reason,
     rollout::Abort,
     status::{OptimizationRolloutStatus, Retreat},
@@ -14,6 +15,7 @@ use crate::{
     decide::{
         decide,
         fixture::{BASELINE, Fixture},
+        pass::{Pass, Phase},
     },
     mark::{Cause, Mark},
     observation::Service,
@@ -226,4 +228,48 @@ fn a_deletion_without_those_who_do_not_acknowledge_is_told_before_the_finalizer_
     fixture.seen.shards[0].record.members.clear();
     fixture.rollout.status = Some(first.status);
     assert_eq!(finishing(&plan(&fixture)), ["released"]);
+}
+
+#[rstest]
+#[case::nothing(|_: &mut Fixture| {}, false)]
+#[case::members_in_the_record(|f: &mut Fixture| f.seen.shards.push(off("rrbb", 0).seen.shards.remove(0)), true)]
+#[case::a_service_that_is_narrowed(|f: &mut Fixture| narrow(f, None, &["node-2"]), true)]
+#[case::a_service_of_another_run(|f: &mut Fixture| narrow(f, Some("another-1"), &["node-2"]), false)]
+#[case::a_pod_that_bears_its_mark(|f: &mut Fixture| f.seen.members[1].pod.mark = f.seen.shards[0].mark.clone(), true)]
+fn a_retreat_that_was_over_goes_on_where_something_of_it_is_left(
+    #[case] left: fn(&mut Fixture),
+    #[case] expected: bool,
+) {
+    let mut fixture = off("bbbb", 5);
+    fixture.seen.shards[0].record.members.clear();
+    let retreat = fixture.rollout.status.as_mut().unwrap().retreat.as_mut().unwrap();
+    retreat.acknowledged_at.clone_from(&retreat.off_at);
+    left(&mut fixture);
+    let phase = Pass::new(&fixture.rollout, &fixture.seen).phase;
+    assert_eq!(phase == Phase::Retreating, expected, "{phase:?}");
+}
+
+#[rstest]
+#[case::the_same(Reason::LimitBreached, 0, true)]
+#[case::of_another_time(Reason::LimitBreached, -100, false)]
+#[case::of_another_cause(Reason::AbortRequested, 0, false)]
+fn a_retreat_takes_over_no_clocks_but_its_own(#[case] reason: Reason, #[case] decided: i64, #[case] expected: bool) {
+    let mut fixture = Fixture::new("oobb", 50);
+    let cause = Cause::new(Reason::LimitBreached, "errors: 50%", fixture.seen.now);
+    let run = fixture.rollout.status.as_ref().unwrap().run.as_ref().unwrap().id.clone();
+    let mark = Mark { run, cause };
+    let annotations = fixture.rollout.metadata.annotations.get_or_insert_default();
+    annotations.insert(RETREAT_ANNOTATION.to_owned(), mark.run.clone());
+    annotations.insert(RETREAT_REASON_ANNOTATION.to_owned(), mark.cause_text());
+    let at = Time(fixture.seen.now);
+    fixture.rollout.status.as_mut().unwrap().retreat = Some(Retreat {
+        reason,
+        message: "errors: 50%".to_owned(),
+        decided_at: Time(fixture.seen.now + jiff::SignedDuration::from_secs(decided)),
+        rerouted_at: None,
+        off_at: Some(at.clone()),
+        acknowledged_at: None,
+    });
+    let retreat = plan(&fixture).status.retreat.unwrap();
+    assert_eq!((retreat.off_at.is_some(), retreat.decided_at), (expected, at), "its files are not back yet");
 }
