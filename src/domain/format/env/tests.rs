@@ -26,6 +26,7 @@ fn changes(path: &str, value: Option<&str>) -> BTreeMap<String, Option<Scalar>> 
 #[case("# A=x", None)]
 #[case("A", None)]
 #[case("B='\nA=x\n'", None)]
+#[case("# B='\nA=x\n", Some("x"))]
 #[case("", None)]
 fn a_variable_reads_as_a_shell_reads_it(#[case] text: &str, #[case] value: Option<&str>) {
     let expected = value.map(|value| ("A".to_owned(), Scalar::from(value)));

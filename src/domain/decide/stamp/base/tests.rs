@@ -80,6 +80,8 @@ fn every_members_file_follows_the_base_but_one_that_somebody_else_edited() {
     let expected = [(".base", NEW.to_owned()), ("a.toml", on(NEW)), ("b.toml", NEW.to_owned()), ("d.toml", on(NEW))];
     assert_eq!(write.data, expected.map(|(key, text)| (key.to_owned(), Some(text))).into());
     assert_eq!(write.annotations, BTreeMap::new(), "nothing else changes");
+    let owner = ("optimization.qudag.io/rollout".to_owned(), "pooling".to_owned());
+    assert_eq!(write.labels, BTreeMap::from([owner]));
 }
 
 #[test]
