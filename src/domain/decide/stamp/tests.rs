@@ -1,9 +1,9 @@
-use api::reason::Reason;
+use api::{fleet::Reload, reason::Reason};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 
 use crate::{
-    decide::{decide, fixture::Fixture},
+    decide::{decide, fixture::Fixture, pass::Pass},
     observation::{Neighbour, Problem},
     plan::Advance,
 };
@@ -78,4 +78,68 @@ fn who_joins_a_settled_fleet_gets_its_values_where(#[case] other: Option<(bool, 
         .iter()
         .any(|advance| matches!(advance, Advance::WriteShard(write) if write.data.contains_key("node-2.toml")));
     assert_eq!(given, expected, "{advance:?}");
+}
+
+#[rstest]
+#[case::without_a_base(0, 8, &["settings"])]
+#[case::with_one_that_is_large(100_000, 8, &["settings", "settings-1", "settings-2"])]
+#[case::with_as_many_as_fit(100_000, 6, &["settings", "settings-1"])]
+fn members_share_configmaps_as_long_as_there_is_room(
+    #[case] base: usize,
+    #[case] members: usize,
+    #[case] expected: &[&str],
+) {
+    let mut fixture = Fixture::new(&"b".repeat(members), 50);
+    if base > 0 {
+        let rendered = serde_json::json!({
+            "name": "settings", "key": "{member}.toml", "base": {"name": "node-base", "key": "base.toml"},
+        });
+        fixture.rollout.spec.fleet.config =
+            serde_json::from_value(serde_json::json!({"rendered": rendered, "format": "Toml"})).unwrap();
+        fixture.replan();
+        fixture.seen.base = Some(Ok(format!("# {}\n", "x".repeat(base))));
+    }
+    fixture.seen.shards.clear();
+    fixture.rollout.status.as_mut().unwrap().stage.as_mut().unwrap().quota = 1;
+    for _ in 0..2 {
+        let advance = decide(&fixture.rollout, &fixture.seen).advance;
+        let written: Vec<_> = advance
+            .iter()
+            .filter_map(
+                |advance| if let Advance::WriteShard(write) = advance { Some(write.name.as_str()) } else { None },
+            )
+            .collect();
+        if !written.is_empty() {
+            assert_eq!(written, expected);
+            return;
+        }
+        // Labels come before files.
+        for advance in &advance {
+            if let Advance::LabelPod { pod, cohort, .. } = advance {
+                let member = fixture.seen.members.iter_mut().find(|member| member.name == pod.name).unwrap();
+                member.pod.cohort = Some((*cohort).to_owned());
+            }
+        }
+    }
+    panic!("nothing is written");
+}
+
+#[rstest]
+#[case::who_watches_its_file_is_told(Reload::Watch, false, 1)]
+#[case::who_reads_it_at_its_start_runs_that_already(Reload::RestartPod, false, 0)]
+#[case::who_reads_it_at_its_start_is_restarted_for_what_is_settled(Reload::RestartPod, true, 1)]
+fn who_joins_a_run_gets_the_baseline(#[case] reload: Reload, #[case] settled: bool, #[case] expected: usize) {
+    let mut fixture = Fixture::new("obb-", 25);
+    fixture.rollout.spec.fleet.config.reload = reload;
+    fixture.replan();
+    fixture.seen.shards[0].files.remove("node-3");
+    if settled {
+        fixture.seen.shards[0].settled = [("log".to_owned(), api::Scalar::Int(1))].into();
+    }
+    let pass = Pass::new(&fixture.rollout, &fixture.seen);
+    let advance = super::joiners(&pass);
+    let written =
+        advance.iter().filter(|it| matches!(it, Advance::WriteShard(write) if write.data.contains_key("node-3.toml")));
+    let told = advance.iter().filter(|it| matches!(it, Advance::Touch(_) | Advance::Evict(_)));
+    assert_eq!((written.count(), told.count()), (1, expected), "{advance:?}");
 }
