@@ -288,6 +288,7 @@ fn what_a_member_did_before_its_switch_says_nothing_of_it_after() {
     watch.history.follow(sampling(errors()), watch.at);
     let measured = watch.look(1, 0.5, 0.0);
     assert!(measured.breach.is_none() && !measured.passing, "{measured:?}");
+    assert!(watch.look(3, 0.5, 0.0).breach.is_some(), "and it says something soon after it");
 }
 
 #[test]

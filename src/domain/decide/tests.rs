@@ -44,3 +44,14 @@ fn a_mark_aborts_the_run_that_it_names_and_no_other() {
         assert_eq!(plan.status.run.unwrap().aborted_at.is_some(), aborts, "a mark of {named}");
     }
 }
+
+#[test]
+fn without_a_stage_no_configmap_bears_its_stamp() {
+    let mut fixture = Fixture::new("obbh", 50);
+    fixture.rollout.status.as_mut().unwrap().stage = None;
+    for stage in [-1, 0, 1] {
+        fixture.seen.shards[0].record.stage = stage;
+        let pass = super::pass::Pass::new(&fixture.rollout, &fixture.seen);
+        assert_eq!(pass.has_stamp(&fixture.seen.shards[0]), stage == -1, "{stage}");
+    }
+}

@@ -79,6 +79,7 @@ fn members_say_where_they_stand() {
     let unready: Vec<&str> = members.iter().filter(|member| !member.ready).map(|member| member.name.as_str()).collect();
     assert_eq!(unready, ["node-3"]);
     assert!(members.iter().all(|member| member.eligible && member.cohort.is_none() && !member.overridden));
+    assert!(members.iter().all(|member| !member.acknowledged), "nobody was told anything");
 }
 
 #[test]

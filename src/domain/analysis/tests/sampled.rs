@@ -193,3 +193,16 @@ fn samples_are_looked_at_anew_when(#[case] looks: &[(u64, [u64; 3])], #[case] ex
     }
     assert_eq!(history.outcomes[0].len(), expected);
 }
+
+#[test]
+fn another_source_begins_anew_as_other_indicators_do() {
+    let mut watch = Watch::new(errors());
+    assert!(watch.look(5, 0.0, 0.0).covered > Duration::ZERO);
+    watch.history.follow(by_connection(errors()), watch.at);
+    assert_eq!(watch.history.measurements().covered, Duration::ZERO, "times of looks and of samples are not compared");
+    let mut watch = Watch::new(errors());
+    watch.look(5, 0.0, 0.0);
+    let load = json!({"name": "load", "max": "1", "metric": {"gauge": {"gauge": "load"}}});
+    watch.history.follow(sampling(load), watch.at);
+    assert_eq!(watch.history.wanted(), ["load", "enabled"]);
+}

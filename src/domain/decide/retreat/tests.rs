@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use api::{
-    names::{RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION},
+    names::{MEMBERS_KEY, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION},
     reason::Reason,
     rollout::Abort,
     status::{OptimizationRolloutStatus, Retreat},
@@ -20,6 +20,7 @@ use crate::{
     mark::{Cause, Mark},
     observation::Service,
     plan::{Advance, Plan, Withdraw},
+    record::Record,
 };
 
 #[test]
@@ -225,6 +226,10 @@ fn a_deletion_without_those_who_do_not_acknowledge_is_told_before_the_finalizer_
     let (reason, message) = told(&first.status);
     assert_eq!((finishing(&first), reason.as_str()), (vec!["settings".to_owned()], "Unreachable"));
     assert!(message.contains("deleted although node-0, node-1 did not acknowledge"), "{message}");
+    let written =
+        first.advance.iter().find_map(|it| if let Advance::WriteShard(write) = it { Some(write) } else { None });
+    let record = Record::parse(written.unwrap().data[MEMBERS_KEY].as_deref()).unwrap();
+    assert_eq!((record.stage, record.members.len()), (-1, 0), "it is of no stage any more");
     fixture.seen.shards[0].record.members.clear();
     fixture.rollout.status = Some(first.status);
     assert_eq!(finishing(&plan(&fixture)), ["released"]);
@@ -270,6 +275,9 @@ fn a_retreat_takes_over_no_clocks_but_its_own(#[case] reason: Reason, #[case] de
         off_at: Some(at.clone()),
         acknowledged_at: None,
     });
-    let retreat = plan(&fixture).status.retreat.unwrap();
+    let plan = plan(&fixture);
+    let told: Vec<_> = plan.notices.iter().map(|notice| notice.reason).collect();
+    assert_eq!(told, [Reason::LimitBreached], "a standby has marked it, and the leader tells it");
+    let retreat = plan.status.retreat.unwrap();
     assert_eq!((retreat.off_at.is_some(), retreat.decided_at), (expected, at), "its files are not back yet");
 }
