@@ -81,7 +81,7 @@ pub fn nodes(
         node.metadata.managed_fields = None;
         node.metadata.annotations = None;
     };
-    watch(Api::all(client.clone()), "", prune, |_| {}, synchronization, tasks)
+    watch(Api::all(client.clone()), "", prune, |_| {}, || {}, synchronization, tasks)
 }
 
 /// Watches all Connections.
@@ -101,7 +101,7 @@ pub fn connections(
             }
         }
     };
-    watch(Api::all(client.clone()), "", |_| {}, changed, synchronization, tasks)
+    watch(Api::all(client.clone()), "", |_| {}, changed, || {}, synchronization, tasks)
 }
 
 /// A namespace whose fleets may be touched.
@@ -142,6 +142,7 @@ fn objects(
                 let selector = Selector::try_from(rollout.spec.fleet.selector.clone());
                 selector.is_ok_and(|selector| selector.matches(pod.labels()))
             }),
+            everybody(namespace, rollouts, wake),
             synchronization,
             tasks,
         ),
@@ -150,6 +151,7 @@ fn objects(
             "",
             unmanaged,
             waker(namespace, rollouts, wake, |service: &Service, rollout| routes_by(rollout, &service.name_any())),
+            everybody(namespace, rollouts, wake),
             synchronization,
             tasks,
         ),
@@ -161,6 +163,7 @@ fn objects(
                 let (config, name) = (&rollout.spec.fleet.config, map.name_any());
                 shard::is_named(config, &name) || base::is_named(config, &name)
             }),
+            everybody(namespace, rollouts, wake),
             synchronization,
             tasks,
         ),
@@ -171,6 +174,7 @@ fn objects(
             waker(namespace, rollouts, wake, |slice: &EndpointSlice, rollout| {
                 slice.labels().get(SERVICE_NAME_LABEL).is_some_and(|service| routes_by(rollout, service))
             }),
+            everybody(namespace, rollouts, wake),
             synchronization,
             tasks,
         ),
@@ -203,11 +207,18 @@ fn waker<K>(
     }
 }
 
+/// Wakes all rollouts of the namespace: a list brings everything at once, and says nothing of what is gone.
+fn everybody(namespace: &str, rollouts: &Store<Guarded>, wake: &Wake) -> impl Fn() + Send + 'static {
+    let wakes = waker(namespace, rollouts, wake, |(): &(), _| true);
+    move || wakes(&())
+}
+
 fn watch<K>(
     api: Api<K>,
     labels: &str,
     prune: impl Fn(&mut K) + Send + 'static,
     changed: impl Fn(&K) + Send + 'static,
+    listed: impl Fn() + Send + 'static,
     synchronization: &Synchronization,
     tasks: &mut JoinSet<()>,
 ) -> Store<K>
@@ -218,7 +229,12 @@ where
     let config = watcher::Config::default().timeout(WATCH_TIMEOUT).labels(labels).page_size(PAGE);
     let open = move || watcher::watcher(api.clone(), config.clone()).backoff(Pauses::default());
     let events = synchronization.renewable(open).modify(prune).reflect(writer);
-    let events = events.inspect(synchronization.watch()).touched_objects();
+    let listed = move |event: &_| {
+        if matches!(event, Ok(watcher::Event::InitDone)) {
+            listed();
+        }
+    };
+    let events = events.inspect(synchronization.watch()).inspect(listed).touched_objects();
     tasks.spawn(async move {
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {

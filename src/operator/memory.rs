@@ -20,8 +20,10 @@ const LAST_RETRY: Duration = Duration::from_secs(60);
 /// After a conflict the watch has to bring the newer version, and wakes the rollout when it does. One that comes back
 /// late, after an outage, must not be waited for by writing.
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
-/// After three conflicts in a row.
-const OUTDATED: Duration = Duration::from_millis(200);
+/// After five conflicts in a row: what a watch has not brought in three quarters of a second it may not bring soon.
+const OUTDATED: Duration = Duration::from_millis(800);
+/// Conflicts that are further apart have nothing to do with each other.
+const APART: Duration = Duration::from_secs(10);
 const AFTER_CONFLICTS: Duration = Duration::from_secs(2);
 
 /// How long who has gone is remembered; later it counts as gone since the fleet is watched.
@@ -101,8 +103,8 @@ impl Memory {
         let conflict = &mut rollouts.entry(key.clone()).or_default().conflict;
         let wait = match conflict {
             Some(conflict) if conflict.until > now => return conflict.until - now,
-            Some(conflict) => (conflict.wait * 2).min(AFTER_CONFLICTS),
-            None => AFTER_CONFLICT,
+            Some(conflict) if conflict.until + APART > now => (conflict.wait * 2).min(AFTER_CONFLICTS),
+            _ => AFTER_CONFLICT,
         };
         *conflict = Some(Conflict { until: now + wait, wait });
         wait

@@ -9,8 +9,9 @@ use futures::{Stream, StreamExt, stream};
 use kube_runtime::watcher::{Error, Event};
 use tokio::{sync::watch::Sender, time::Instant};
 
-/// Watches that were opened anew have so long to bring what is new before they are given up as well.
-const RENEWAL: Duration = Duration::from_secs(10);
+/// Watches that were opened anew have so long to bring what is new before they are given up as well: longer than it takes
+/// to list a large namespace, and about as long as one is silent by itself.
+const RENEWAL: Duration = Duration::from_secs(60);
 
 /// Counts watches that have not been answered. Clones count together.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,11 @@
 //! Taking away: every write on its own, started together.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Mutex, OnceLock},
+    time::Duration,
+};
 
 use api::{
     OptimizationRollout,
@@ -41,6 +46,9 @@ pub struct Withdrawn {
     pub marked: Option<OptimizationRollout>,
     /// Writes that failed; the next pass tries again.
     pub errors: Vec<WriteError>,
+    /// A ConfigMap that says the baseline already in a newer version than the one that was seen: so the rest of what was
+    /// seen may be old.
+    pub outdated: Option<String>,
 }
 
 /// Lets a few writes of one withdrawal under way at a time. The others wait here and not for a permit, where the time
@@ -75,7 +83,8 @@ impl Writer {
     /// are under way at a time.
     pub async fn withdraw(&self, rollout: &OptimizationRollout, items: &[Withdraw]) -> Withdrawn {
         let (maps, pods) = (&Turns::new(), &Turns::new());
-        let errors = std::sync::Mutex::new(Vec::new());
+        let errors = Mutex::new(Vec::new());
+        let outdated = OnceLock::new();
         let failed = |result: Result<(), WriteError>| {
             if let (Err(error), Ok(mut errors)) = (result, errors.lock()) {
                 errors.push(error);
@@ -99,7 +108,7 @@ impl Writer {
                 .filter_map(|item| match item {
                     Withdraw::Restore(restoration) => {
                         let what = &restoration.seen.name;
-                        let write = maps.take(what, self.restore(rollout, restoration)).map(&failed);
+                        let write = maps.take(what, self.restore(rollout, restoration, &outdated)).map(&failed);
                         Some((restoration.seen.name.as_str(), write.boxed().shared()))
                     }
                     _ => None,
@@ -154,7 +163,7 @@ impl Writer {
             // The selector first: these futures are polled in this order.
             futures::join!(rerouted, all_restored, mark, told.collect::<()>());
         }
-        Withdrawn { marked, errors: errors.into_inner().unwrap_or_default() }
+        Withdrawn { marked, errors: errors.into_inner().unwrap_or_default(), outdated: outdated.into_inner() }
     }
 
     /// Marks a rollout that is still as it was read.
@@ -229,13 +238,20 @@ impl Writer {
         self.merge(&self.pods(rollout), "pod", &touch.pod.name, patch).await.map(drop)
     }
 
-    /// Writes the baseline on the version that was seen, and on whatever is the newest when that one was stale. Where the
-    /// newest says the baseline already, that is a conflict as well: what was seen is old, and so may be the rest.
-    async fn restore(&self, rollout: &OptimizationRollout, restoration: &Restoration) -> Result<(), WriteError> {
+    /// Writes the baseline on the version that was seen, and on whatever is the newest when that one was stale.
+    async fn restore(
+        &self,
+        rollout: &OptimizationRollout,
+        restoration: &Restoration,
+        outdated: &OnceLock<String>,
+    ) -> Result<(), WriteError> {
         let maps = self.config_maps(rollout);
         let mut shard = restoration.seen.clone();
         for _ in 0..TRIES {
-            let Some(write) = restoration.write(&shard) else { break };
+            let Some(write) = restoration.write(&shard) else {
+                outdated.get_or_init(|| format!("ConfigMap {}", shard.name));
+                return Ok(());
+            };
             match self.write_shard(rollout, &write).await {
                 Err(WriteError::Conflict(_)) => {}
                 // Without the ConfigMap its members run their base config: nothing is left to take back.

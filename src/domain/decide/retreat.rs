@@ -196,18 +196,19 @@ impl<'p> Back<'p> {
     }
 
     /// Leaves the fleet as it would be if everybody had acknowledged: a rollout that is gone can finish nothing, and the
-    /// next one could not start. What cannot be written holds the deletion up no longer than as long again.
+    /// next one could not start. What cannot be written holds the deletion up no longer than as long again, but for a
+    /// Service that is narrowed: nobody would widen it then.
     fn give_up(&self, pass: &Pass<'_>, mut intent: Intent) -> Intent {
         let displaced = pass.seen.members.iter().filter(|member| pass.is_displaced(&member.pod));
-        intent.advance = displaced.map(|member| label_returned(&member.pod)).collect();
-        intent.advance.extend(pass.seen.services.iter().filter(|service| is_marked(pass, service)).map(widen));
+        let widened = || pass.seen.services.iter().filter(|service| is_marked(pass, service)).map(widen);
+        intent.advance = displaced.map(|member| label_returned(&member.pod)).chain(widened()).collect();
         intent.requeue = Duration::from_millis(500);
         if !intent.advance.is_empty() && !has_been_off(pass, UNREACHABLE_AFTER * 2) {
             return intent;
         }
         intent.advance = closed(pass, -1).into_iter().map(|(shard, write)| forgotten(pass, shard, write)).collect();
         if intent.advance.is_empty() || has_been_off(pass, UNREACHABLE_AFTER * 2) {
-            intent.advance = vec![Advance::ReleaseFinalizer];
+            intent.advance = widened().chain([Advance::ReleaseFinalizer]).collect();
             return intent;
         }
         let names = stamp::listed(self.away.iter().map(|standing| standing.member.name.as_str()));

@@ -20,7 +20,8 @@ impl Context {
         if plan.withdraw.is_empty() {
             return Ok((rollout.clone(), Vec::new()));
         }
-        let Withdrawn { marked, mut errors } = self.writer.withdraw(rollout, &plan.withdraw).await;
+        let Withdrawn { marked, mut errors, outdated } = self.writer.withdraw(rollout, &plan.withdraw).await;
+        errors.extend(outdated.into_iter().map(WriteError::Conflict));
         let Some(marked) = marked else { return Ok((rollout.clone(), errors)) };
         let reason = plan.status.retreat.as_ref().map_or_else(String::new, |retreat| retreat.reason.to_string());
         self.telemetry.retreated(&reason);
@@ -81,7 +82,9 @@ impl Context {
     fn failed(&self, key: &Key, errors: Vec<WriteError>) -> Duration {
         let is_stale = |error: &WriteError| matches!(error, WriteError::Conflict(_) | WriteError::NotFound(_));
         let after_conflict = errors.iter().any(is_stale).then(|| self.memory.conflicted(key));
-        if after_conflict.is_some() && self.memory.is_outdated(key) {
+        if after_conflict.is_none() {
+            self.memory.agreed(key);
+        } else if self.memory.is_outdated(key) {
             self.renew(key);
         }
         let after_failure = errors.iter().any(|error| !is_stale(error)).then_some(AFTER_FAILURE);

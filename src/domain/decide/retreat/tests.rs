@@ -210,7 +210,7 @@ fn deleted(seconds: u64) -> Fixture {
 #[rstest]
 #[case::for_a_minute(59, &["front"])]
 #[case::and_then_leaves_the_fleet_as_if_they_had(60, &["node-0", "node-1", "front"])]
-#[case::and_holds_up_the_deletion_no_longer(120, &["released"])]
+#[case::and_holds_up_the_deletion_no_longer_but_for_a_service(120, &["front", "released"])]
 fn a_deletion_waits_for_those_who_do_not_acknowledge(#[case] seconds: u64, #[case] expected: &[&str]) {
     assert_eq!(finishing(&plan(&deleted(seconds))), expected);
 }
