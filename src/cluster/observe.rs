@@ -158,11 +158,9 @@ fn rendered_maps(
         }
     }
     // During a run it has been ours, so somebody made another one in its place: that is not a question of names.
-    let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
-    let started = || run.is_some_and(|run| run::is_of(run, &run::plan_id(rollout), rollout.spec.attempt));
     if let Some((name, _)) = foreign.first()
         && seen.shards.is_empty()
-        && !started()
+        && !run::has_started(rollout)
     {
         let message = format!(
             "ConfigMap {name} exists and was not made by a rollout; choose another name in \

@@ -44,6 +44,13 @@ pub fn is_of(run: &Run, plan: &str, attempt: i32) -> bool {
     run.plan == plan && run.attempt == attempt
 }
 
+/// Whether the run that the spec asks for has started, as the status says.
+#[must_use]
+pub fn has_started(rollout: &OptimizationRollout) -> bool {
+    let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
+    run.is_some_and(|run| is_of(run, &plan_id(rollout), rollout.spec.attempt))
+}
+
 /// The identity of what a bake is judged by: stages and indicators. Another one restarts the bake.
 #[must_use]
 pub fn judged_by(rollout: &OptimizationRollout) -> String {

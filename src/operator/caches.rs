@@ -17,7 +17,7 @@ use kube_runtime::{
     WatchStreamExt,
     reflector::{self, ObjectRef, Store},
     utils::Backoff,
-    watcher::{self, DefaultBackoff},
+    watcher::{self, DefaultBackoff, Event},
 };
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
@@ -56,18 +56,13 @@ pub fn rollouts(
     client: &Client,
     synchronization: &Synchronization,
 ) -> (Store<Guarded>, impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static) {
-    let (store, writer) = reflector::store();
-    let config = watcher::Config::default().timeout(WATCH_TIMEOUT);
-    let answered = synchronization.watch();
     // Who wrote which field is larger than all the rest of an object, and nobody here asks for it.
     let prune = |guard: &mut Guarded| {
         if let Ok(rollout) = &mut guard.0 {
             rollout.metadata.managed_fields = None;
         }
     };
-    let api = Api::all(client.clone());
-    let open = move || watcher::watcher(api.clone(), config.clone()).backoff(Pauses::default());
-    let events = synchronization.renewable(open).modify(prune).reflect(writer).inspect(answered);
+    let (store, events) = stored(Api::all(client.clone()), watcher::Config::default(), prune, synchronization);
     (store, events.touched_objects())
 }
 
@@ -81,7 +76,7 @@ pub fn nodes(
         node.metadata.managed_fields = None;
         node.metadata.annotations = None;
     };
-    watch(Api::all(client.clone()), "", prune, |_| {}, || {}, synchronization, tasks)
+    watch(Api::all(client.clone()), "", prune, |_| {}, synchronization, tasks)
 }
 
 /// Watches all Connections.
@@ -93,7 +88,8 @@ pub fn connections(
     tasks: &mut JoinSet<()>,
 ) -> Store<DeserializeGuard<Connection>> {
     let (rollouts, wake) = (rollouts.clone(), wake.clone());
-    let changed = move |connection: &DeserializeGuard<Connection>| {
+    let changed = move |connection: Option<&DeserializeGuard<Connection>>| {
+        let Some(connection) = connection else { return };
         for guard in rollouts.state() {
             let Ok(rollout) = &guard.0 else { continue };
             if connection::name(rollout) == Some(&connection.name_any()) {
@@ -101,7 +97,7 @@ pub fn connections(
             }
         }
     };
-    watch(Api::all(client.clone()), "", |_| {}, changed, || {}, synchronization, tasks)
+    watch(Api::all(client.clone()), "", |_| {}, changed, synchronization, tasks)
 }
 
 /// A namespace whose fleets may be touched.
@@ -142,7 +138,6 @@ fn objects(
                 let selector = Selector::try_from(rollout.spec.fleet.selector.clone());
                 selector.is_ok_and(|selector| selector.matches(pod.labels()))
             }),
-            everybody(namespace, rollouts, wake),
             synchronization,
             tasks,
         ),
@@ -151,7 +146,6 @@ fn objects(
             "",
             unmanaged,
             waker(namespace, rollouts, wake, |service: &Service, rollout| routes_by(rollout, &service.name_any())),
-            everybody(namespace, rollouts, wake),
             synchronization,
             tasks,
         ),
@@ -163,7 +157,6 @@ fn objects(
                 let (config, name) = (&rollout.spec.fleet.config, map.name_any());
                 shard::is_named(config, &name) || base::is_named(config, &name)
             }),
-            everybody(namespace, rollouts, wake),
             synchronization,
             tasks,
         ),
@@ -174,7 +167,6 @@ fn objects(
             waker(namespace, rollouts, wake, |slice: &EndpointSlice, rollout| {
                 slice.labels().get(SERVICE_NAME_LABEL).is_some_and(|service| routes_by(rollout, service))
             }),
-            everybody(namespace, rollouts, wake),
             synchronization,
             tasks,
         ),
@@ -189,57 +181,65 @@ fn routes_by(rollout: &api::OptimizationRollout, service: &str) -> bool {
     rollout.spec.traffic.iter().flat_map(|traffic| &traffic.services).any(|reference| reference.name == service)
 }
 
-/// Wakes the rollouts of the namespace that an object concerns.
+/// Wakes the rollouts of the namespace that an object concerns; all of them when a list is complete, which brings
+/// everything at once and says nothing of what is gone.
 fn waker<K>(
     namespace: &str,
     rollouts: &Store<Guarded>,
     wake: &Wake,
     concerns: impl Fn(&K, &api::OptimizationRollout) -> bool + Send + 'static,
-) -> impl Fn(&K) + Send + 'static {
+) -> impl Fn(Option<&K>) + Send + 'static {
     let (namespace, rollouts, wake) = (namespace.to_owned(), rollouts.clone(), wake.clone());
     move |object| {
         for guard in rollouts.state() {
             let Ok(rollout) = &guard.0 else { continue };
-            if rollout.namespace().as_deref() == Some(&namespace) && concerns(object, rollout) {
+            if rollout.namespace().as_deref() == Some(&namespace)
+                && object.is_none_or(|object| concerns(object, rollout))
+            {
                 let _ = wake.unbounded_send(ObjectRef::from_obj(&*guard));
             }
         }
     }
 }
 
-/// Wakes all rollouts of the namespace: a list brings everything at once, and says nothing of what is gone.
-fn everybody(namespace: &str, rollouts: &Store<Guarded>, wake: &Wake) -> impl Fn() + Send + 'static {
-    let wakes = waker(namespace, rollouts, wake, |(): &(), _| true);
-    move || wakes(&())
+/// The objects of a watch, and its events, each after it was stored.
+fn stored<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    prune: impl Fn(&mut K) + Send + 'static,
+    synchronization: &Synchronization,
+) -> (Store<K>, impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static)
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let (store, writer) = reflector::store();
+    let config = config.timeout(WATCH_TIMEOUT);
+    let open = move || watcher::watcher(api.clone(), config.clone()).backoff(Pauses::default());
+    let events = synchronization.renewable(open).modify(prune).reflect(writer);
+    (store, events.inspect(synchronization.watch()))
 }
 
+/// Stores the objects of a watch, and tells of each that has changed; of none when a list is complete.
 fn watch<K>(
     api: Api<K>,
     labels: &str,
     prune: impl Fn(&mut K) + Send + 'static,
-    changed: impl Fn(&K) + Send + 'static,
-    listed: impl Fn() + Send + 'static,
+    changed: impl Fn(Option<&K>) + Send + 'static,
     synchronization: &Synchronization,
     tasks: &mut JoinSet<()>,
 ) -> Store<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    let (store, writer) = reflector::store();
-    let config = watcher::Config::default().timeout(WATCH_TIMEOUT).labels(labels).page_size(PAGE);
-    let open = move || watcher::watcher(api.clone(), config.clone()).backoff(Pauses::default());
-    let events = synchronization.renewable(open).modify(prune).reflect(writer);
-    let listed = move |event: &_| {
-        if matches!(event, Ok(watcher::Event::InitDone)) {
-            listed();
-        }
-    };
-    let events = events.inspect(synchronization.watch()).inspect(listed).touched_objects();
+    let config = watcher::Config::default().labels(labels).page_size(PAGE);
+    let (store, events) = stored(api, config, prune, synchronization);
     tasks.spawn(async move {
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {
             match event {
-                Ok(object) => changed(&object),
+                Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => changed(Some(&object)),
+                Ok(Event::InitDone) => changed(None),
+                Ok(Event::Init) => {}
                 Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch failed, trying again"),
             }
         }

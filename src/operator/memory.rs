@@ -20,11 +20,11 @@ const LAST_RETRY: Duration = Duration::from_secs(60);
 /// After a conflict the watch has to bring the newer version, and wakes the rollout when it does. One that comes back
 /// late, after an outage, must not be waited for by writing.
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
+const AFTER_CONFLICTS: Duration = Duration::from_secs(2);
 /// After five conflicts in a row: what a watch has not brought in three quarters of a second it may not bring soon.
 const OUTDATED: Duration = Duration::from_millis(800);
 /// Conflicts that are further apart have nothing to do with each other.
 const APART: Duration = Duration::from_secs(10);
-const AFTER_CONFLICTS: Duration = Duration::from_secs(2);
 
 /// How long who has gone is remembered; later it counts as gone since the fleet is watched.
 const REMEMBERED: Duration = Duration::from_secs(600);

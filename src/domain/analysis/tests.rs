@@ -11,6 +11,7 @@ use crate::{
     series::Series,
 };
 
+mod bake;
 mod sampled;
 
 const EVERY: Duration = Duration::from_secs(2);
@@ -131,15 +132,6 @@ fn before_its_delay_is_over_an_indicator_neither_breaches_nor_passes() {
 }
 
 #[test]
-fn healthy_looks_pass_and_their_time_counts() {
-    let mut watch = Watch::new(errors());
-    assert!(!watch.look(1, 0.0, 0.0).passing, "one scrape tells no growth");
-    let measured = watch.look(5, 0.0, 0.0);
-    assert!(measured.passing && measured.breach.is_none());
-    assert_eq!(measured.covered, EVERY * 5);
-}
-
-#[test]
 fn a_limit_is_breached_after_two_looks_beyond_it_and_not_after_one() {
     let mut watch = Watch::new(errors());
     assert!(watch.look(2, 0.05, 0.0).breach.is_none());
@@ -213,19 +205,6 @@ fn an_observed_indicator_says_so_and_breaches_nothing() {
     let mut watch = Watch::new(indicator);
     assert!(watch.look(6, 0.05, 0.0).breach.is_none());
     assert_eq!(watch.verdict(), Verdict::Breach);
-}
-
-#[test]
-fn a_look_without_answers_never_passes_and_its_time_does_not_count() {
-    let mut watch = Watch::new(errors());
-    let before = watch.look(4, 0.0, 0.0).covered;
-    for _ in 0..5 {
-        watch.take(["o1", "o2", "b1", "b2"].map(|member| scrape(member, None)).into());
-    }
-    let measured = watch.history.measurements();
-    assert_eq!((measured.passing, measured.covered), (false, before));
-    assert_eq!(measured.silent_for, EVERY * 5);
-    assert_eq!(watch.verdict(), Verdict::Inconclusive);
 }
 
 #[test]
@@ -323,38 +302,6 @@ fn members_on_the_way_back_say_what_they_run_and_count_for_neither_cohort() {
 }
 
 #[test]
-fn a_new_stage_starts_the_bake_anew_and_a_restart_of_the_operator_does_not() {
-    let mut watch = Watch::new(errors());
-    watch.look(5, 0.0, 0.0);
-    let mut next = sampling(errors());
-    next.bake = Timestamp::from_second(100).unwrap();
-    watch.history.follow(next.clone(), watch.at);
-    assert_eq!(watch.history.measurements().covered, Duration::ZERO);
-    next.covered = Duration::from_secs(40);
-    let resumed = History::new(next, Duration::ZERO);
-    assert_eq!(resumed.measurements().covered, Duration::from_secs(40));
-}
-
-#[test]
-fn a_bake_counts_nothing_from_before_it_began() {
-    let mut watch = Watch::new(errors());
-    watch.look(5, 0.0, 0.0);
-    let mut next = sampling(errors());
-    next.bake = Timestamp::from_second(100).unwrap();
-    let late = Duration::from_millis(300);
-    watch.history.follow(next, watch.at - late);
-    assert_eq!(watch.look(1, 0.0, 0.0).covered, late, "of the {EVERY:?} since the look before");
-}
-
-#[test]
-fn looks_that_were_missed_count_for_two_intervals_at_most() {
-    let mut watch = Watch::new(errors());
-    let before = watch.look(4, 0.0, 0.0).covered;
-    watch.at += EVERY * 100;
-    assert_eq!(watch.look(1, 0.0, 0.0).covered, before + EVERY * 2);
-}
-
-#[test]
 fn a_breach_stays_when_the_plan_is_edited_in_the_same_run() {
     let mut watch = Watch::new(errors());
     assert!(watch.look(4, 0.05, 0.0).breach.is_some());
@@ -382,25 +329,6 @@ fn a_look_asks_for_what_the_indicators_and_the_acknowledgement_need() {
     let query = json!({"name": "load", "max": "1", "metric": {"promql": {"query": "sum(load)"}}});
     let history = History::new(sampling(query), Duration::ZERO);
     assert_eq!((history.wanted(), history.expressions()), (vec!["enabled"], vec!["sum(load)"]));
-}
-
-#[test]
-fn a_pass_between_two_looks_takes_no_time_from_the_bake() {
-    let mut watch = Watch::new(errors());
-    let before = watch.look(5, 0.0, 0.0).covered;
-    watch.history.follow(sampling(errors()), watch.at - Duration::from_millis(300));
-    assert_eq!(watch.look(1, 0.0, 0.0).covered, before + EVERY);
-}
-
-#[test]
-fn what_was_measured_before_the_members_acknowledged_is_no_part_of_the_bake() {
-    let mut waiting = sampling(errors());
-    waiting.counting = false;
-    let mut watch = Watch { history: History::new(waiting, Duration::ZERO), at: Duration::ZERO };
-    assert_eq!(watch.look(5, 0.0, 0.0).covered, Duration::ZERO);
-    let late = Duration::from_millis(300);
-    watch.history.follow(sampling(errors()), watch.at - late);
-    assert_eq!(watch.look(1, 0.0, 0.0).covered, late);
 }
 
 #[rstest]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::OptimizationRollout;
+use api::{OptimizationRollout, status::Run};
 use serde_json::{Value, json};
 
 use crate::{
@@ -93,12 +93,17 @@ impl Fixture {
         Self { rollout, seen }
     }
 
+    /// The run, as the status has it.
+    pub fn run(&mut self) -> &mut Run {
+        self.rollout.status.as_mut().unwrap().run.as_mut().unwrap()
+    }
+
     /// The run is that of the plan as it was edited.
     pub fn replan(&mut self) {
         let plan = crate::run::plan_id(&self.rollout);
         let id = crate::run::run_id(&plan, 1);
         self.seen.shards[0].record.run.clone_from(&id);
-        let run = self.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+        let run = self.run();
         (run.id, run.plan) = (id, plan);
     }
 

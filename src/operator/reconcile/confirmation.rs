@@ -25,8 +25,7 @@ impl Context {
     /// Asks whether a Connection can be used, while its rollout has not started.
     pub(super) async fn check_connection(&self, key: &Key, rollout: &OptimizationRollout, seen: &mut Observation) {
         let (Some(name), Some(Ok(spec))) = (connection::name(rollout), &seen.connection) else { return };
-        let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
-        if run.is_some_and(|run| run::is_of(run, &run::plan_id(rollout), rollout.spec.attempt)) {
+        if run::has_started(rollout) {
             return;
         }
         let connection = Connection { name: name.to_owned(), namespace: key.namespace.clone(), spec: Ok(spec.clone()) };

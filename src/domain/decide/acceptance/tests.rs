@@ -175,7 +175,7 @@ fn a_fleet_is_busy_with_members_of_a_run_that_has_not_finished() {
 #[case::for_nothing(1, None)]
 fn what_speaks_against_a_start_does_so_after_a_settled_run(#[case] attempt: i32, #[case] expected: Option<Reason>) {
     let mut fixture = Fixture::new("bbbbbb", 50);
-    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    let run = fixture.run();
     run.settled_at = Some(run.started_at.clone());
     fixture.seen.shards[0].record.members.clear();
     fixture.rollout.spec.attempt = attempt;

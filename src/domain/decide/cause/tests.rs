@@ -137,7 +137,7 @@ fn what_kubernetes_tells_of_the_optimized_counts_beyond_what_it_tells_of_the_oth
 #[case::of_one_that_was_optimized_before(0, false)]
 fn while_the_holdout_follows_nobody_is_left_to_compare_with_a_crash(#[case] loops: usize, #[case] expected: bool) {
     let mut fixture = Fixture::new("ooo", 100);
-    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    let run = fixture.run();
     run.succeeded_at = Some(run.started_at.clone());
     run.settling_at = Some(run.started_at.clone());
     fixture.seen.shards[0].record.members.get_mut("node-2").unwrap().stage = 1;
@@ -155,7 +155,7 @@ fn a_member_of_the_holdout_that_was_not_ready_before_it_followed_was_not_made_so
 ) {
     let mut fixture = Fixture::new("ooo", 100);
     let began = fixture.seen.now;
-    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    let run = fixture.run();
     run.succeeded_at = Some(Time(began));
     run.settling_at = Some(Time(began + Duration::from_secs(100)));
     fixture.seen.shards[0].record.members.get_mut("node-2").unwrap().stage = 1;

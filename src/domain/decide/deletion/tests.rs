@@ -29,7 +29,7 @@ fn deleted(policy: DeletionPolicy) -> Fixture {
     let mut fixture = Fixture::new("bbb", 50);
     fixture.rollout.spec.deletion_policy = policy;
     fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
-    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    let run = fixture.run();
     run.settled_at = Some(run.started_at.clone());
     settle(&mut fixture.seen.shards[0], "pooling", None);
     fixture
@@ -108,7 +108,7 @@ fn patched_files_get_back(#[case] before: Option<bool>, #[case] file: &str, #[ca
     let settled = deleted(DeletionPolicy::Restore).rollout;
     fixture.rollout.metadata = settled.metadata;
     fixture.rollout.spec.deletion_policy = DeletionPolicy::Restore;
-    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    let run = fixture.run();
     run.settled_at = Some(run.started_at.clone());
     let shard = &mut fixture.seen.shards[0];
     settle(shard, "pooling", before);

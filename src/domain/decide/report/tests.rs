@@ -60,7 +60,7 @@ fn with_traffic() -> Fixture {
 )]
 #[case::a_retreat_needs_no_labels(
     |f: &mut Fixture| {
-        let run = f.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+        let run = f.run();
         run.aborted_at = Some(run.started_at.clone());
         f.seen.members[1].pod.serving = None;
     },
@@ -98,16 +98,16 @@ fn the_summary_says_where_traffic_goes(#[case] happens: fn(&mut Fixture), #[case
 #[rstest]
 #[case::in_a_stage(|_: &mut Fixture| {}, "1/1 half", "2/4")]
 #[case::in_the_watch(|f: &mut Fixture| {
-    let run = f.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    let run = f.run();
     run.succeeded_at = Some(run.started_at.clone());
 }, "watch", "2/4")]
 #[case::as_the_holdout_follows(|f: &mut Fixture| {
-    let run = f.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    let run = f.run();
     run.succeeded_at = Some(run.started_at.clone());
     run.settling_at = Some(run.started_at.clone());
 }, "settling", "2/4")]
 #[case::settled(|f: &mut Fixture| {
-    let run = f.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    let run = f.run();
     run.settled_at = Some(run.started_at.clone());
     f.seen.shards[0].record.members.clear();
 }, "settled", "4/4")]
@@ -177,7 +177,7 @@ fn a_settled_rollout_that_is_deleted_is_ready_and_reconciles() {
     let mut fixture = Fixture::new("bbbb", 50);
     fixture.rollout.spec.readiness = Readiness::Completed;
     fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
-    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    let run = fixture.run();
     run.settled_at = Some(run.started_at.clone());
     fixture.seen.shards[0].record.members.clear();
     for (kind, status) in [("Ready", "True"), ("Reconciling", "True"), ("Settled", "True"), ("Progressing", "False")] {

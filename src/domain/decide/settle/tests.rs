@@ -21,7 +21,7 @@ use crate::{
 fn followed() -> Fixture {
     let mut fixture = Fixture::new("oooo", 100);
     let now = Time(fixture.seen.now);
-    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    let run = fixture.run();
     (run.succeeded_at, run.settling_at) = (Some(now.clone()), Some(now));
     fixture.seen.shards[0].record.stage = 1;
     for member in &mut fixture.seen.members {

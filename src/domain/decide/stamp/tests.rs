@@ -33,7 +33,7 @@ fn another(fixture: &mut Fixture, unfinished: bool) {
 #[rstest]
 #[case::the_run_was_taken_back(|_: &mut Fixture| {}, true)]
 #[case::it_is_settled(|f: &mut Fixture| {
-    let run = f.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    let run = f.run();
     (run.aborted_at, run.settled_at) = (None, run.aborted_at.clone());
 }, true)]
 #[case::it_has_no_other_label(|f: &mut Fixture| f.seen.members[1].pod.serving = None, true)]
@@ -61,7 +61,7 @@ fn a_label_of_a_run_that_is_over_is_taken_back_where(#[case] happens: fn(&mut Fi
 #[case::one_that_takes_its_values_back(Some((false, true)), false)]
 fn who_joins_a_settled_fleet_gets_its_values_where(#[case] other: Option<(bool, bool)>, #[case] expected: bool) {
     let mut fixture = Fixture::new("bb-", 50);
-    let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    let run = fixture.run();
     run.settled_at = Some(run.started_at.clone());
     let shard = &mut fixture.seen.shards[0];
     shard.record.members.clear();

@@ -49,7 +49,7 @@ fn a_run_that_comes_after(#[case] before: &str, #[case] suffix: &str) {
     if before.is_empty() {
         fixture.rollout.metadata.annotations = None;
         let plan = plan_id(&fixture.rollout);
-        let run = fixture.rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+        let run = fixture.run();
         (run.plan, run.attempt) = (plan, 0);
     }
     for _ in 0..3 {
