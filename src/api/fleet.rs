@@ -162,7 +162,7 @@ impl Reload {
 }
 
 /// The format of a member's file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Format {
     /// TOML 1.0. Comments and order are kept.
     #[default]

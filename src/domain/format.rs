@@ -8,16 +8,21 @@ pub mod splice;
 mod env;
 mod json;
 mod lines;
+mod memo;
 mod toml;
 
-use std::{cmp::Reverse, collections::BTreeMap, ops::Range};
+use std::{cmp::Reverse, ops::Range, sync::LazyLock};
 
 use api::{Scalar, fleet::Format};
 use thiserror::Error;
 
 pub use crate::settings::Values;
 
-use self::splice::Splice;
+use self::{memo::Memo, splice::Splice};
+use crate::settings::Changes;
+
+/// Bytes that a value in memory takes at least.
+const VALUE_SIZE: usize = 128;
 
 /// Why a config text cannot be read or edited.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -88,9 +93,15 @@ pub enum FormatError {
 /// # Errors
 /// When the text does not parse, or a path or one of its parents holds something else than it should.
 pub fn read<'p>(format: Format, text: &str, paths: impl IntoIterator<Item = &'p str>) -> Result<Values, FormatError> {
+    static READ: LazyLock<Memo<Values>> = LazyLock::new(|| Memo::new(|values| values.len() * VALUE_SIZE));
+    let paths: Vec<&str> = paths.into_iter().collect();
+    READ.answer(format, text, &format!("{paths:?}"), || find(format, text, &paths))
+}
+
+fn find(format: Format, text: &str, paths: &[&str]) -> Result<Values, FormatError> {
     let source = parse(format, body(text))?;
     let mut values = Values::new();
-    for path in paths {
+    for path in paths.iter().copied() {
         check_path(format, path)?;
         if let Some(found) = source.find(path)? {
             values.insert(path.to_owned(), found.value);
@@ -106,7 +117,12 @@ pub fn read<'p>(format: Format, text: &str, paths: impl IntoIterator<Item = &'p 
 ///
 /// # Errors
 /// As for [`read`], and when the format cannot hold a value.
-pub fn edit(format: Format, text: &str, changes: &BTreeMap<String, Option<Scalar>>) -> Result<String, FormatError> {
+pub fn edit(format: Format, text: &str, changes: &Changes) -> Result<String, FormatError> {
+    static EDITED: LazyLock<Memo<String>> = LazyLock::new(|| Memo::new(String::len));
+    EDITED.answer(format, text, &format!("{changes:?}"), || change(format, text, changes))
+}
+
+fn change(format: Format, text: &str, changes: &Changes) -> Result<String, FormatError> {
     let body = body(text);
     let source = parse(format, body)?;
     let mut replaced = Vec::new();
@@ -218,8 +234,9 @@ fn literal(format: Format, path: &str, value: &Scalar) -> Result<String, FormatE
 }
 
 /// Nobody should find out from a crashing member that an edit went wrong.
-fn verify(format: Format, text: &str, changes: &BTreeMap<String, Option<Scalar>>) -> Result<(), FormatError> {
-    let values = read(format, text, changes.keys().map(String::as_str))?;
+fn verify(format: Format, text: &str, changes: &Changes) -> Result<(), FormatError> {
+    let paths: Vec<&str> = changes.keys().map(String::as_str).collect();
+    let values = find(format, text, &paths)?;
     for (path, wanted) in changes {
         let holds = match (values.get(path), wanted) {
             (Some(value), Some(wanted)) => same(format, value, wanted),

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use api::{
     Scalar,
     fleet::Format::{self, Env, Json, Toml},
@@ -11,8 +9,7 @@ use super::{
     Values, edit, read, same,
     splice::{apply, inverse},
 };
-
-type Changes = BTreeMap<String, Option<Scalar>>;
+use crate::settings::Changes;
 
 #[rstest]
 #[case(Toml, Scalar::Int(1), Scalar::Float(1.0), false)]
