@@ -106,6 +106,10 @@ impl SafeRoute {
         let write = view.ours(entry).filter(|write| write.key.plural == "pods")?;
         let (before, after) = (write.before.as_deref()?, write.after.as_deref()?);
         let run = texts(before, "/metadata/annotations").remove(RETREAT_ANNOTATION)?;
+        if view.run(&run).is_some_and(|run| run.settled) {
+            // A mark that came too late: everybody is to be optimized.
+            return None;
+        }
         let serves = |pod: &Value| labels(pod).get(SERVING_LABEL).is_some_and(|serving| serving == "true");
         // A rollout that is being deleted goes without those that stay silent.
         let rollout = view.rollout_of(&run).filter(|rollout| rollout.metadata.deletion_timestamp.is_none())?;

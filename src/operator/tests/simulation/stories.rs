@@ -1,7 +1,7 @@
 //! Stories out of a seed: rollouts, a fleet, and what goes wrong. The laws are checked after every entry.
 
 mod draw;
-mod edit;
+pub mod edit;
 mod foreign;
 mod parallel;
 pub mod play;

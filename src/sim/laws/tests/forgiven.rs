@@ -138,3 +138,17 @@ fn a_retreat_obeys_the_limit_of_load_that_is(#[case] run: &str, #[case] breaks: 
     });
     assert_eq!(story.broken().contains(&"L4 safe route"), breaks, "{:#?}", story.laws.violations());
 }
+
+#[rstest]
+#[case::of_a_run(false, true)]
+#[case::of_one_that_has_settled(true, false)]
+fn a_pod_with_a_mark_serves_again_although_it_is_optimized(#[case] settled: bool, #[case] breaks: bool) {
+    let mut story = Story::new();
+    story.hear("node-0", true);
+    if settled {
+        story.status(|status| status["run"]["settledAt"] = json!("2026-01-01T00:01:00Z"));
+    }
+    story.mark_pod("node-0");
+    story.let_in("node-0");
+    assert_eq!(story.broken().contains(&"L4 safe route"), breaks, "{:#?}", story.laws.violations());
+}

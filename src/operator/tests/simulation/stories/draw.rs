@@ -35,7 +35,7 @@ pub fn troubles(rng: &mut Rng, skews: &[i64]) -> Vec<(Duration, Trouble)> {
 fn one(rng: &mut Rng, replicas: usize) -> Trouble {
     let replica = rng.usize(1..=replicas);
     let lasting = Duration::from_secs(rng.u64(2..60));
-    match rng.u8(0..42) {
+    match rng.u8(0..44) {
         0..6 => Trouble::Harm { share: choose(rng, &[0.02, 0.1, 0.5]), from: rng.usize(1..4) },
         6..10 => {
             let faults = [Fault::CrashBefore, Fault::CrashAfter, Fault::LoseResponse, Fault::Hang];
@@ -82,6 +82,7 @@ fn one(rng: &mut Rng, replicas: usize) -> Trouble {
         28..34 => Trouble::Foreign(Foreign::draw(rng)),
         34..39 => edit::draw(rng, lasting),
         39 => Trouble::Delete { rollout: if rng.u8(0..4) == 0 { SECOND } else { NAME } },
+        40..42 => Trouble::Stop { replica, back: lasting },
         _ => Trouble::Clock { replica: rng.bool().then_some(replica), seconds: rng.i64(-300..300) },
     }
 }

@@ -8,6 +8,7 @@ use k8s_openapi::api::{
 use serde_json::{Value, json};
 use sim::Key;
 
+use super::script::PEERS;
 use crate::{
     prometheus::connection,
     world::{BASE_MAP, CONFIG_MAP, NAMESPACE, OWN_FILE, World},
@@ -113,12 +114,13 @@ impl Foreign {
                 }
             }
             Self::Selector => {
-                let service = Key::of::<Service>(NAMESPACE, "qudag-node");
-                world.server.edit(&service, |service| {
-                    if let Some(selector) = service["spec"]["selector"].as_object_mut() {
-                        selector.retain(|key, _| key == "app");
-                    }
-                });
+                for name in ["qudag-node", PEERS] {
+                    world.server.edit(&Key::of::<Service>(NAMESPACE, name), |service| {
+                        if let Some(selector) = service["spec"]["selector"].as_object_mut() {
+                            selector.retain(|key, _| key == "app");
+                        }
+                    });
+                }
             }
             Self::RemoveLease => {
                 world.server.remove(&Key::of::<Lease>("optimization-operator", api::names::LEASE));

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde_json::Value;
+use k8s_openapi::api::core::v1::Service;
+use serde_json::{Value, json};
 use sim::{
     ApiServer, Entry,
     laws::{Account, Violation},
@@ -15,13 +16,13 @@ use tokio::{
 use super::{
     foreign,
     replicas::Replicas,
-    script::{NAME, Script},
+    script::{NAME, PEERS, Script},
     trouble::{Ending, Trouble},
 };
 use crate::{
     end_state::rested_state,
     prometheus::connection,
-    world::{World, base_config_map},
+    world::{NAMESPACE, World, base_config_map},
 };
 
 /// Without a write for so long, a story has come to rest: longer than the longest pause between two passes.
@@ -86,6 +87,7 @@ async fn run(script: &Script) -> Outcome {
     world.server.set_latency(script.latency);
     world.server.put(base_config_map());
     world.server.put(connection());
+    world.server.put(peers(&world));
     let mut replicas = Replicas::start(&world, &script.skews);
     // By when, and then by the order in which they were planned.
     let mut agenda: BTreeMap<(Duration, usize), Act> = BTreeMap::new();
@@ -102,7 +104,7 @@ async fn run(script: &Script) -> Outcome {
         }
         match act {
             Act::Applied(rollout) => world.apply(&rollout),
-            Act::Ends(ending) => ending.happen(&world, &mut replicas),
+            Act::Ends(ending) => ending.happen(&world, &mut replicas).await,
             Act::Begins(trouble) => {
                 if let Some((after, ending)) = trouble.begin(&world, &mut replicas).await {
                     agenda.insert((began.elapsed() + after, planned), Act::Ends(ending));
@@ -124,6 +126,14 @@ async fn run(script: &Script) -> Outcome {
     assert_eq!(world.server.unsupported(), Vec::<String>::new(), "seed {}", script.seed);
     assert!(replicas.are_alive(), "a replica has ended by itself in seed {}", script.seed);
     outcome(&world)
+}
+
+/// A second Service in front of the fleet, like the first one.
+fn peers(world: &World) -> Value {
+    let mut peers = world.object::<Service>("qudag-node").unwrap();
+    peers["metadata"] = json!({"name": PEERS, "namespace": NAMESPACE});
+    peers["spec"]["clusterIP"] = json!("10.96.0.11");
+    peers
 }
 
 /// Waits until nothing is done for so long, or it makes no sense to wait: who writes for ever is found in the calm.

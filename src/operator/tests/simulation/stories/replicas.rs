@@ -42,6 +42,13 @@ impl Replicas {
         }
     }
 
+    /// Tells a replica to end, as SIGTERM does.
+    pub fn stop(&mut self, number: usize) {
+        if let Some(replica) = self.places[number - 1].1.take() {
+            tokio::spawn(replica.stop());
+        }
+    }
+
     /// Starts a successor, where there is none yet.
     pub fn restart(&mut self, world: &World, number: usize) {
         let (clock, place) = &mut self.places[number - 1];

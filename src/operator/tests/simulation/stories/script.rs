@@ -14,6 +14,9 @@ pub const NAME: &str = "pooling";
 /// Name of the second rollout, in the stories that have one.
 pub const SECOND: &str = "caching";
 
+/// Name of the second Service of the fleet, which some rollouts name as well.
+pub const PEERS: &str = "qudag-peers";
+
 /// A story before it is played.
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -98,6 +101,9 @@ fn shape(rng: &mut Rng, spec: &mut Value, only_at_start: bool, rendered: bool) {
         spec["fleet"]["config"]["revisionPath"] = json!("revision");
         spec["fleet"]["acknowledgement"]["revisionLabel"] = json!("revision");
     }
+    if spec["fleet"]["config"].get("revisionPath").is_none() && rng.u8(0..8) == 0 {
+        spec["fleet"]["acknowledgement"] = json!({"timer": "20s"});
+    }
     if rng.u8(0..4) == 0
         && let Some(optimizations) = spec["optimizations"].as_array_mut()
     {
@@ -114,7 +120,15 @@ fn shape(rng: &mut Rng, spec: &mut Value, only_at_start: bool, rendered: bool) {
     if rng.u8(0..8) == 0 {
         spec["metrics"]["silence"]["action"] = json!("Hold");
     }
+    if rng.u8(0..4) == 0
+        && let Some(indicators) = spec["indicators"].as_array_mut()
+    {
+        indicators.push(load());
+    }
     spec["watchAfter"] = json!(format!("{}s", rng.u8(60..=120)));
+    if rng.u8(0..5) == 0 {
+        spec["traffic"]["services"] = json!([{"name": "qudag-node"}, {"name": PEERS}]);
+    }
     match rng.u8(0..5) {
         0 => drop(spec.as_object_mut().map(|spec| spec.shift_remove("traffic"))),
         1 => spec["traffic"]["method"] = json!("Labels"),
@@ -131,6 +145,11 @@ fn shape(rng: &mut Rng, spec: &mut Value, only_at_start: bool, rendered: bool) {
 /// Another optimization, which harms nobody.
 fn dns_cache() -> Value {
     json!({"name": "dns_cache", "settings": [{"path": "network.dns.cached", "optimized": true, "baseline": false}]})
+}
+
+/// An indicator of what an optimization must not cost.
+fn load() -> Value {
+    json!({"name": "load", "maxDecrease": "50%", "metric": {"rate": {"counter": "requests_total"}}})
 }
 
 /// A second rollout on the same fleet.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sim::Fault;
 
 use super::{
+    edit::Edit,
     parallel,
     play::{Outcome, play},
     script::{NAME, Script},
@@ -21,8 +22,8 @@ pub fn golden(seed: u64) -> Script {
         0 => Vec::new(),
         1 => vec![(Duration::ZERO, Trouble::Harm { share: 0.5, from: 1 })],
         2 => {
-            let (path, value) = ("/abort".to_owned(), json!({"reason": "somebody says so"}));
-            vec![(at, Trouble::Edit { rollout: NAME, path, value, back: None })]
+            let edit = Edit::of("/abort", json!({"reason": "somebody says so"}));
+            vec![(at, Trouble::Edit { rollout: NAME, edit, back: None })]
         }
         _ => vec![(at, Trouble::Delete { rollout: NAME })],
     };

@@ -5,11 +5,10 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
 use sim::{Fault, RequestInfo};
 use tokio::time::Instant;
 
-use super::{edit, foreign::Foreign, replicas::Replicas};
+use super::{edit::Edit, foreign::Foreign, replicas::Replicas};
 use crate::{members::Mute, world::World};
 
 /// One thing that happens.
@@ -25,6 +24,8 @@ pub enum Trouble {
     Outage { replica: Option<usize>, fault: Fault, lasting: Duration },
     /// A replica dies; another one starts after a while.
     Kill { replica: usize, back: Duration },
+    /// A replica is told to end; another one starts after a while.
+    Stop { replica: usize, back: Duration },
     /// A replica hears and is heard by nobody for a while; its requests are lost.
     Cut { replica: usize, lasting: Duration },
     /// The same, but its requests are carried out when it is over.
@@ -42,7 +43,7 @@ pub enum Trouble {
     /// Somebody else writes to one of the objects.
     Foreign(Foreign),
     /// Somebody edits the spec of a rollout, and takes it back after a while where that is given.
-    Edit { rollout: &'static str, path: String, value: Value, back: Option<(Value, Duration)> },
+    Edit { rollout: &'static str, edit: Edit, back: Option<Duration> },
     /// Somebody deletes a rollout.
     Delete { rollout: &'static str },
     /// The wall clock of a replica, or of the API server, is set by this many seconds.
@@ -75,8 +76,8 @@ pub enum Ending {
     Prometheus,
     /// The member is ready again.
     Ready(String),
-    /// A field of the spec is as it was.
-    Edited(&'static str, String, Value),
+    /// Fields of a spec are as they were.
+    Edited(&'static str, Edit),
 }
 
 impl Trouble {
@@ -85,6 +86,7 @@ impl Trouble {
         match self {
             Self::AtWrite { replica, .. }
             | Self::Kill { replica, .. }
+            | Self::Stop { replica, .. }
             | Self::Cut { replica, .. }
             | Self::Hold { replica, .. }
             | Self::Lag { replica, .. } => Some(*replica),
@@ -102,6 +104,7 @@ impl Trouble {
             Self::Writes { .. } => "writes refused, late or lost",
             Self::Outage { .. } => "outage of the API server",
             Self::Kill { .. } => "a replica dies",
+            Self::Stop { .. } => "a replica is told to end",
             Self::Cut { .. } => "a replica cut off",
             Self::Hold { .. } => "a replica stopped, then resumed",
             Self::Lag { .. } => "stale caches",
@@ -128,6 +131,10 @@ impl Trouble {
             }
             Self::Kill { replica, back } => {
                 replicas.kill(world, *replica);
+                return Some((*back, Ending::Starts(*replica)));
+            }
+            Self::Stop { replica, back } => {
+                replicas.stop(*replica);
                 return Some((*back, Ending::Starts(*replica)));
             }
             Self::Cut { replica, lasting } => {
@@ -165,11 +172,9 @@ impl Trouble {
             }
             Self::Pod { member, event } => return pod(world, *member, *event),
             Self::Foreign(foreign) => foreign.happen(world),
-            Self::Edit { rollout, path, value, back } => {
-                edit::apply(world, rollout, path, value);
-                return back
-                    .as_ref()
-                    .map(|(value, after)| (*after, Ending::Edited(rollout, path.clone(), value.clone())));
+            Self::Edit { rollout, edit, back } => {
+                let before = edit.happen(world, rollout).await?;
+                return Some(((*back)?, Ending::Edited(rollout, before)));
             }
             Self::Delete { rollout } => {
                 if world.rollout(rollout).is_some() {
@@ -187,7 +192,7 @@ impl Trouble {
 
 impl Ending {
     /// Ends it.
-    pub fn happen(self, world: &World, replicas: &mut Replicas) {
+    pub async fn happen(self, world: &World, replicas: &mut Replicas) {
         match self {
             Self::Starts(replica) => replicas.restart(world, replica),
             Self::Reached(name) => {
@@ -198,7 +203,7 @@ impl Ending {
             Self::Heard => world.members.mute(|_| None),
             Self::Prometheus => world.prometheus.stop(false),
             Self::Ready(member) => world.fleet.set_ready(&member, true),
-            Self::Edited(rollout, path, value) => edit::apply(world, rollout, &path, &value),
+            Self::Edited(rollout, before) => drop(before.happen(world, rollout).await),
         }
     }
 }
