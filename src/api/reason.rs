@@ -138,4 +138,6 @@ pub enum Reason {
     Accepted,
     /// The member's Node has not the labels asked for.
     NodeNotSelected,
+    /// Several pods of the fleet run on the member's Node.
+    NodeShared,
 }

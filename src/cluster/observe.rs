@@ -81,9 +81,10 @@ impl World {
             }
         }
         self::config_maps(namespace, rollout, &mut seen);
-        if let Some(traffic) = &spec.traffic {
-            seen.services = traffic.services.iter().map(|service| service::read(namespace, &service.name)).collect();
-        }
+        let named: Vec<&str> =
+            spec.traffic.iter().flat_map(|traffic| &traffic.services).map(|service| service.name.as_str()).collect();
+        seen.services = named.iter().map(|name| service::read(namespace, name)).collect();
+        seen.unnamed_services = service::marked(namespace, &named);
         seen.base = base::find(&namespace.config_maps, rollout);
         seen.connection = connection::find(&self.connections, rollout);
         seen.neighbours = neighbour::find(&self.rollouts.state(), rollout);
@@ -120,8 +121,22 @@ impl World {
             })
             .collect();
         members.sort_by(|a, b| (&a.name, &a.pod.name).cmp(&(&b.name, &b.pod.name)));
+        members.chunk_by_mut(|a, b| a.name == b.name).for_each(refuse_shared);
         members.dedup_by(|a, b| a.name == b.name);
         members
+    }
+}
+
+/// Refuses a member of several pods, whose Node they share: each would read the file of all.
+fn refuse_shared(pods: &mut [Member]) {
+    let count = pods.len();
+    if let [first, second, ..] = pods {
+        let message = format!(
+            "Node {} runs {count} pods of the fleet, as {} and {}; identity Node needs one on each, so narrow \
+             spec.fleet.selector, or set identity: Pod",
+            first.name, first.pod.name, second.pod.name
+        );
+        first.unfit = Some(Problem::new(Reason::NodeShared, message));
     }
 }
 

@@ -36,6 +36,9 @@ pub struct Observation {
     pub base: Option<Result<String, Problem>>,
     /// The Services of `spec.traffic`, in that order.
     pub services: Vec<Service>,
+    /// Services that it does not name, and that bear the mark of a retreat: somebody edited it meanwhile.
+    #[serde(default)]
+    pub unnamed_services: Vec<Service>,
     /// Other rollouts that name members of this fleet.
     pub neighbours: Vec<Neighbour>,
     /// The Connection that the rollout measures by, or why it cannot be used; `None` where it names none.
@@ -53,6 +56,11 @@ impl Observation {
     #[must_use]
     pub fn away_for(&self, member: &str) -> Duration {
         self.gone_for.get(member).copied().unwrap_or(self.watched_for)
+    }
+
+    /// The Services that a retreat may have narrowed, those that are named no more as well.
+    pub fn every_service(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter().chain(&self.unnamed_services)
     }
 }
 

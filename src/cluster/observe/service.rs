@@ -31,6 +31,17 @@ pub fn read(namespace: &Namespace, name: &str) -> observation::Service {
     }
 }
 
+/// Services that bear the mark of a retreat and are none of the `named` ones, by their names.
+#[must_use]
+pub fn marked(namespace: &Namespace, named: &[&str]) -> Vec<observation::Service> {
+    let services = namespace.services.state();
+    let marked = services.iter().filter(|service| service.annotations().contains_key(RETREAT_ANNOTATION));
+    let mut names: Vec<String> =
+        marked.map(|service| service.name_any()).filter(|name| !named.contains(&name.as_str())).collect();
+    names.sort_unstable();
+    names.iter().map(|name| read(namespace, name)).collect()
+}
+
 fn ready_pods(slice: &EndpointSlice) -> Vec<String> {
     slice
         .endpoints

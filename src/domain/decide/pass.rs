@@ -283,7 +283,7 @@ fn is_taken_back(run: &str, seen: &Observation) -> bool {
 /// Whether objects still stand as a retreat leaves them while it goes on.
 fn has_leftovers(run: &str, seen: &Observation) -> bool {
     open(run, seen).next().is_some()
-        || seen.services.iter().any(|service| is_marked(run, service.mark.as_ref()))
+        || seen.every_service().any(|service| is_marked(run, service.mark.as_ref()))
         || seen.members.iter().any(|member| is_marked(run, member.pod.mark.as_ref()))
 }
 
@@ -299,6 +299,6 @@ fn mark_of(run: &str, rollout: &OptimizationRollout, seen: &Observation) -> Opti
 /// The marks of all that was seen.
 fn marks(seen: &Observation) -> impl Iterator<Item = &Mark> {
     let shards = seen.shards.iter().filter_map(|shard| shard.mark.as_ref());
-    let services = seen.services.iter().filter_map(|service| service.mark.as_ref());
+    let services = seen.every_service().filter_map(|service| service.mark.as_ref());
     shards.chain(services).chain(seen.members.iter().filter_map(|member| member.pod.mark.as_ref()))
 }

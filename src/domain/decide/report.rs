@@ -140,7 +140,7 @@ fn summary(pass: &Pass<'_>, status: &OptimizationRolloutStatus, state: &State) -
 
 fn traffic_state(pass: &Pass<'_>) -> &'static str {
     let out = pass.seen.members.iter().any(|member| member.pod.serving.as_deref() == Some("false"));
-    let narrowed = pass.seen.services.iter().any(|service| service.selector.contains_key(COHORT_LABEL));
+    let narrowed = pass.seen.every_service().any(|service| service.selector.contains_key(COHORT_LABEL));
     match (&pass.spec.traffic, narrowed, out) {
         (None, ..) => "-",
         (Some(_), true, _) => "Rerouted",

@@ -180,7 +180,7 @@ impl<'p> Back<'p> {
             .filter(|member| !away.contains(member.pod.uid.as_str()) && pass.is_displaced(&member.pod))
             .map(|member| label_returned(&member.pod))
             .collect();
-        advance.extend(pass.seen.services.iter().filter(|service| self.widens(pass, service)).map(widen));
+        advance.extend(pass.seen.every_service().filter(|service| self.widens(pass, service)).map(widen));
         if advance.is_empty() && self.away.is_empty() && self.is_off(pass) {
             advance.extend(closed(pass, -1).into_iter().map(|(shard, write)| forgotten(pass, shard, write)));
         }
@@ -200,7 +200,7 @@ impl<'p> Back<'p> {
     /// Service that is narrowed: nobody would widen it then.
     fn give_up(&self, pass: &Pass<'_>, mut intent: Intent) -> Intent {
         let displaced = pass.seen.members.iter().filter(|member| pass.is_displaced(&member.pod));
-        let widened = || pass.seen.services.iter().filter(|service| is_marked(pass, service)).map(widen);
+        let widened = || pass.seen.every_service().filter(|service| is_marked(pass, service)).map(widen);
         intent.advance = displaced.map(|member| label_returned(&member.pod)).chain(widened()).collect();
         intent.requeue = Duration::from_millis(500);
         if !intent.advance.is_empty() && !has_been_off(pass, UNREACHABLE_AFTER * 2) {

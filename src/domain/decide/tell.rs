@@ -3,16 +3,21 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use api::fleet::Reload;
+use jiff::Timestamp;
 
-use super::{pass::Pass, roster::Standing, stamp::target};
+use super::{
+    pass::{Pass, Phase},
+    roster::Standing,
+    stamp::target,
+};
 use crate::{
     acknowledgement::{Acknowledgement, elapsed, touch_due},
     plan::{Advance, PodTarget, TouchPod},
     traffic,
 };
 
-/// How long after its start a process that runs another file than it should is started again: it may have read the
-/// file before it was written.
+/// How long after its start a process that runs another file than it should is started again, at least: it may have read
+/// the file before its kubelet had the new one.
 const RESTART_AGAIN: Duration = Duration::from_secs(30);
 /// How much more load the others may get during evictions when `traffic` does not say.
 const LOAD_INCREASE: f64 = 1.0;
@@ -77,9 +82,18 @@ fn needs_restart(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
     let says_otherwise = pod.ready
         && reported.is_some_and(|report| report.pod == pod.uid)
         && pass.spec.fleet.acknowledgement.metric.is_some()
-        && elapsed(pod.created, pass.seen.now) >= RESTART_AGAIN;
+        && elapsed(pod.created, pass.seen.now) >= RESTART_AGAIN.max(elapsed(written(pass), pod.created));
     standing.acknowledgement == Acknowledgement::Pending
         && (standing.entry.is_none_or(|entry| entry.pod == pod.uid) || says_otherwise)
+}
+
+/// When the files that members have now were written, or a little before. The longer it is ago that a process started and
+/// does not run its file all the same, the less another start helps: each is waited for as long as all before it.
+fn written(pass: &Pass<'_>) -> Timestamp {
+    let retreat = pass.status.retreat.as_ref().filter(|_| pass.phase == Phase::Retreating);
+    let settling = pass.run.as_ref().and_then(|run| run.settling_at.as_ref());
+    let stage = pass.status.stage.as_ref().map(|stage| &stage.started_at);
+    retreat.map(|retreat| &retreat.decided_at).or(settling).or(stage).map_or(pass.seen.now, |time| time.0)
 }
 
 #[cfg(test)]

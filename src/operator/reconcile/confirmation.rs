@@ -127,8 +127,8 @@ impl Context {
         let newest = snapshot::take(&self.client, &key.namespace);
         let newest = asked(key, "cannot see what is left of a run", SNAPSHOT, newest).await?;
         let newest = newest.world.observe(&newest.namespace, rollout, seen.now, None, seen.report_due);
-        let Observation { members, shards, services, base, .. } = newest;
-        Ok(Observation { members, shards, services, base, ..seen })
+        let Observation { members, shards, services, unnamed_services, base, .. } = newest;
+        Ok(Observation { members, shards, services, unnamed_services, base, ..seen })
     }
 
     async fn newest_neighbours(&self, key: &Key, rollout: &OptimizationRollout) -> Result<Vec<Neighbour>, Unknown> {

@@ -1,12 +1,14 @@
 use std::time::Duration;
 
-use api::fleet::Reload;
+use api::{fleet::Reload, reason::Reason, status::Retreat};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 
 use super::evictions;
 use crate::{
     decide::{fixture::Fixture, pass::Pass},
     observation::{Measurements, Report},
+    record::Cohort,
 };
 
 /// Five members that have to be restarted, and a sixth that has no pod any more.
@@ -43,28 +45,79 @@ fn the_others_are_restarted_once_a_member_has_left(
 }
 
 #[rstest]
-#[case::its_process_is_as_old_as_its_switch("node-0", None, true)]
-#[case::it_was_restarted("another", None, false)]
-#[case::it_was_restarted_and_says_otherwise_for_long("another", Some(30), true)]
-#[case::it_was_restarted_a_moment_ago("another", Some(29), false)]
-fn a_member_is_restarted_where(#[case] pod: &str, #[case] says_otherwise_for: Option<u64>, #[case] expected: bool) {
+#[case::its_process_is_as_old_as_its_switch("node-0", true)]
+#[case::it_was_restarted("another", false)]
+fn a_member_is_restarted_where(#[case] pod: &str, #[case] expected: bool) {
+    let mut fixture = says_otherwise(0, 3600);
+    fixture.seen.measurements = None;
+    pod.clone_into(&mut fixture.seen.members[0].pod.uid);
+    assert_eq!(restarted(&fixture) == ["node-0"], expected);
+}
+
+/// A stage whose file was written at the start, a member that was restarted so many seconds later, and now, as many
+/// seconds after that, says otherwise.
+fn says_otherwise(started: u64, later: u64) -> Fixture {
     let mut fixture = Fixture::new("ob", 50);
     fixture.rollout.spec.fleet.config.reload = Reload::RestartPod;
-    fixture.rollout.spec.fleet.acknowledgement.metric = Some("enabled".to_owned());
+    let acknowledgement = &mut fixture.rollout.spec.fleet.acknowledgement;
+    (acknowledgement.metric, acknowledgement.timer) = (Some("enabled".to_owned()), None);
     fixture.replan();
     let member = &mut fixture.seen.members[0].pod;
-    pod.clone_into(&mut member.uid);
-    member.created = fixture.seen.now;
-    fixture.seen.now += Duration::from_secs(says_otherwise_for.unwrap_or(3600));
-    if says_otherwise_for.is_some() {
-        let report = Report { pod: pod.to_owned(), enabled: [("pool".to_owned(), false)].into(), ..Report::default() };
-        let reports = [("node-0".to_owned(), report)].into();
-        fixture.seen.measurements = Some(Measurements { reports, ..Measurements::default() });
-    }
+    "another".clone_into(&mut member.uid);
+    member.created = fixture.seen.now + Duration::from_secs(started);
+    fixture.seen.now += Duration::from_secs(started + later);
+    let enabled = [("pool".to_owned(), false)].into();
+    let report = Report { pod: "another".to_owned(), enabled, ..Report::default() };
+    let reports = [("node-0".to_owned(), report)].into();
+    fixture.seen.measurements = Some(Measurements { reports, ..Measurements::default() });
+    fixture
+}
+
+/// Members that are restarted now.
+fn restarted(fixture: &Fixture) -> Vec<String> {
     let pass = Pass::new(&fixture.rollout, &fixture.seen);
     let pending: Vec<_> = pass.roster.pending().collect();
-    let restarted: Vec<_> = evictions(&pass, &pending).into_iter().map(|pod| pod.name).collect();
-    assert_eq!(restarted == ["node-0"], expected, "{restarted:?}");
+    evictions(&pass, &pending).into_iter().map(|pod| pod.name).collect()
+}
+
+#[rstest]
+#[case::soon(0, 30, true)]
+#[case::not_too_soon(0, 29, false)]
+#[case::after_as_long_as_it_took_before(61, 61, true)]
+#[case::not_before(61, 60, false)]
+fn a_member_that_was_restarted_and_says_otherwise_is_restarted_again(
+    #[case] started: u64,
+    #[case] later: u64,
+    #[case] expected: bool,
+) {
+    assert_eq!(restarted(&says_otherwise(started, later)) == ["node-0"], expected);
+}
+
+#[rstest]
+#[case::in_the_stage(|_: &mut Fixture, _| {}, false)]
+#[case::when_the_holdout_followed(|fixture: &mut Fixture, at| fixture.run().settling_at = Some(at), true)]
+#[case::when_the_run_went_back(retreats, true)]
+fn it_counts_from_when_files_were_written_last(#[case] edit: fn(&mut Fixture, Time), #[case] expected: bool) {
+    let mut fixture = says_otherwise(3600, 60);
+    let written = Time(fixture.seen.members[0].pod.created - Duration::from_secs(60));
+    edit(&mut fixture, written);
+    assert_eq!(restarted(&fixture) == ["node-0"], expected);
+}
+
+fn retreats(fixture: &mut Fixture, at: Time) {
+    fixture.run().aborted_at = Some(at.clone());
+    let entries = &mut fixture.seen.shards[0].record.members;
+    entries.get_mut("node-0").unwrap().cohort = Cohort::Returning;
+    let report = fixture.seen.measurements.as_mut().unwrap().reports.get_mut("node-0").unwrap();
+    report.enabled = [("pool".to_owned(), true)].into();
+    fixture.rollout.status.as_mut().unwrap().retreat = Some(Retreat {
+        reason: Reason::AbortRequested,
+        message: String::new(),
+        decided_at: at,
+        rerouted_at: None,
+        off_at: None,
+        acknowledged_at: None,
+    });
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::{
     crashes::crash_at,
     end_state::end_state,
     retreat::restored,
+    stories::edit::Edit,
     world::{CONFIG_MAP, OWN_FILE, Replica, World, patched_rollout, rollout},
 };
 
@@ -306,4 +307,36 @@ async fn an_edited_run_ends_the_same_wherever_the_leader_dies(
     #[values(Fault::CrashBefore, Fault::CrashAfter)] fault: Fault,
 ) {
     crate::crashes::sweep(|at, fault| edited_run(patched, at, fault), fault).await;
+}
+
+#[rstest]
+#[case::by_labels("/selector", json!({"matchLabels": {"app": "other"}}))]
+#[case::by_expressions("/selector/matchExpressions", json!([{"key": "app", "operator": "Exists"}]))]
+#[case::by_their_nodes("/identity", json!("Node"))]
+#[case::where_settings_lie("/config/rendered/name", json!("elsewhere"))]
+#[tokio::test(start_paused = true)]
+async fn members_are_the_same_until_a_run_is_over(#[case] path: &str, #[case] value: Value) {
+    let (world, _replica) = half_optimized(false).await;
+    let edit = Edit::of(format!("/fleet{path}"), value);
+    assert!(edit.happen(&world, "pooling").await.is_none());
+    world.edit("pooling", |spec| spec["abort"] = json!({"reason": "another fleet"}));
+    restored(&world, "pooling").await;
+    assert!(edit.happen(&world, "pooling").await.is_some());
+    world.check();
+}
+
+#[rstest]
+#[case::is_named_no_more(json!([]))]
+#[case::another_is_named(json!([{"name": "other"}]))]
+#[tokio::test(start_paused = true)]
+async fn a_service_is_widened_although_it(#[case] services: Value) {
+    let (world, _leader, _standby) = World::with_standby().await;
+    world.members.harm();
+    let is_narrowed = |world: &World| world.displaced().contains(&"qudag-node".to_owned());
+    world.until_to(Duration::from_millis(1), "the Service is narrowed", is_narrowed).await;
+    world.edit("pooling", |spec| spec["traffic"]["services"] = services);
+    world.until("no traffic is moved", |world| world.displaced().is_empty()).await;
+    world.check_quiet().await;
+    assert!(world.marks().iter().all(|(name, _)| name != "qudag-node"), "{:?}", world.marks());
+    world.check();
 }

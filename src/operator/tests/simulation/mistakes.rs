@@ -5,6 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use rstest::rstest;
 use serde_json::{Value, json};
+use sim::FleetSpec;
 use tokio::time::sleep;
 
 use crate::world::{CONFIG_MAP, Replica, World, key, patched_rollout, rollout};
@@ -253,5 +254,35 @@ async fn a_stage_that_is_taken_out_of_the_list_is_no_part_of_the_watch() {
     sleep(Duration::from_secs(60)).await;
     world.edit("pooling", |spec| drop(spec["stages"].as_array_mut().unwrap().pop()));
     world.until_reason("pooling", "Settled").await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_with_several_pods_on_a_node_has_no_members_by_its_nodes() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    let mut by_nodes = rollout("pooling");
+    by_nodes["spec"]["fleet"]["identity"] = json!("Node");
+    world.apply(&by_nodes);
+    world.until_reason("pooling", "NodeShared").await;
+    let said = message(&world, "pooling");
+    let expected = "no member can take part, 3 of them; Node node-0 runs 4 pods of the fleet, as qudag-node-0 and \
+                    qudag-node-3; identity Node needs one on each, so narrow spec.fleet.selector, or set identity: Pod";
+    assert_eq!(said, expected);
+    world.check_quiet().await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_does_not_acknowledge_is_evicted_at_longer_and_longer_intervals() {
+    let world = World::of(FleetSpec::default(), true);
+    let _replica = world.start("replica-1");
+    let mut mistyped = mistyped();
+    mistyped["spec"]["fleet"]["config"]["reload"] = json!("RestartPod");
+    world.apply(&mistyped);
+    world.until("canary", |world| world.optimized() == 1).await;
+    sleep(Duration::from_secs(600)).await;
+    let evictions = world.writes().iter().filter(|write| write.contains("Eviction")).count();
+    assert!((4..=7).contains(&evictions), "{evictions} in ten minutes");
     world.check();
 }
