@@ -131,6 +131,36 @@ fn before_its_delay_is_over_an_indicator_neither_breaches_nor_passes() {
     assert!(watch.look(1, 0.9, 0.0).breach.is_some());
 }
 
+#[rstest]
+#[case::above_a_limit(json!({"max": "1%"}), ["o2", "o1"])]
+#[case::above_the_baseline(json!({"maxIncrease": "10%"}), ["o2", "o1"])]
+#[case::below_the_baseline(json!({"maxDecrease": "10%"}), ["o1", "o2"])]
+fn the_worst_member_is_furthest_in_the_direction_of_the_limit(
+    #[case] limit: serde_json::Value,
+    #[case] expected: [&str; 2],
+) {
+    let mut indicator = errors();
+    indicator.as_object_mut().unwrap().remove("max");
+    indicator.as_object_mut().unwrap().extend(limit.as_object().unwrap().clone());
+    let below = limit.get("maxDecrease").is_some();
+    let mut watch = Watch::new(indicator);
+    for looks in 0..4 {
+        let values = |share: f64| {
+            let requests = 100.0 * f64::from(looks);
+            vec![("requests_total", requests), ("errors_total", requests * share)]
+        };
+        let (less, more, well) = (values(0.02), values(0.03), values(if below { 0.9 } else { 0.0 }));
+        watch.take(vec![
+            scrape("o1", Some(&less)),
+            scrape("o2", Some(&more)),
+            scrape("b1", Some(&well)),
+            scrape("b2", Some(&well)),
+        ]);
+    }
+    let worst = watch.history.measurements().breach.clone().map(|breach| breach.worst);
+    assert_eq!(worst.unwrap_or_default(), expected);
+}
+
 #[test]
 fn a_limit_is_breached_after_two_looks_beyond_it_and_not_after_one() {
     let mut watch = Watch::new(errors());

@@ -73,9 +73,7 @@ fn with_a_base_the_file_tells_what_a_baseline_member_runs() {
     let settings = Settings::new(&[pooling()], &Values::new());
     let on = Some("[pool]\nenabled = true\nmax = 100\n");
     assert!(!enables(&config, &settings, Some(Cohort::Returning), on, &pooling()));
-    if let Delivery::Rendered(rendered) = &mut config.delivery {
-        rendered.base = Some(Base { name: "node-base".to_owned(), key: "base.toml".to_owned() });
-    }
+    based(&mut config);
     assert!(enables(&config, &settings, Some(Cohort::Returning), on, &pooling()));
     assert!(!enables(&config, &settings, Some(Cohort::Returning), Some("[pool]\nmax = 100\n"), &pooling()));
 }
@@ -89,6 +87,13 @@ fn a_revision_changes_with_the_values_and_stands_in_the_file() {
     let text = file(&config, None, &on).unwrap().unwrap();
     assert!(text.contains(&format!("meta.revision = \"{revision_on}\"")), "{text}");
     assert_eq!(revision(&config, &Values::new()), None);
+}
+
+/// Files are made from a base.
+fn based(config: &mut Config) {
+    if let Delivery::Rendered(rendered) = &mut config.delivery {
+        rendered.base = Some(Base { name: "node-base".to_owned(), key: "base.toml".to_owned() });
+    }
 }
 
 fn pooling() -> Optimization {
@@ -142,5 +147,8 @@ fn what_is_taken_out_is_kept_by(#[case] cohort: Option<Cohort>, #[case] file: Op
     assert_eq!(keeps(&patched("{member}-config"), &settings, cohort, file, "pooling"), expected);
     // A rendered file without a base says only what differs from one that we do not know.
     let switched = cohort == Some(Cohort::Optimized);
-    assert_eq!(keeps(&config("{member}.toml"), &settings, cohort, Some("cache = 1"), "pooling"), !switched);
+    let mut rendered = config("{member}.toml");
+    assert_eq!(keeps(&rendered, &settings, cohort, Some("cache = 1"), "pooling"), !switched);
+    based(&mut rendered);
+    assert_eq!(keeps(&rendered, &settings, cohort, file, "pooling"), expected);
 }

@@ -44,6 +44,16 @@ fn a_member_that_is_no_measure_is_not_asked(#[case] happens: fn(&mut Fixture)) {
 }
 
 #[test]
+fn a_server_is_asked_for_members_without_an_address_or_a_port() {
+    let mut fixture = measured("obh");
+    let metrics = json!({"interval": "5s", "source": {"connection": "prometheus"}});
+    fixture.rollout.spec.metrics = Some(serde_json::from_value(metrics).unwrap());
+    fixture.seen.members[0].pod.ip = None;
+    fixture.seen.members[1].pod.metrics_port = None;
+    assert_eq!(asked(&fixture), ["node-0", "node-1", "node-2"]);
+}
+
+#[test]
 fn a_baseline_member_that_was_given_the_optimized_values_is_not_asked() {
     let mut fixture = measured("obh");
     fixture.seen.shards[0].files.insert("node-1".to_owned(), OPTIMIZED.to_owned());

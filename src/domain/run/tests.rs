@@ -1,6 +1,6 @@
 use rstest::rstest;
 
-use super::{judged_by, plan_id, run_id, stable_hash};
+use super::{has_started, judged_by, plan_id, run_id, stable_hash};
 use crate::decide::fixture::Fixture;
 
 fn rollout() -> api::OptimizationRollout {
@@ -38,4 +38,15 @@ fn another_plan_is_one_of_other_members_or_values(
 #[test]
 fn each_attempt_is_a_run_of_its_own() {
     assert_eq!(run_id("plan", 2), "plan-2");
+}
+
+#[rstest]
+#[case::as_the_status_says(|_: &mut api::OptimizationRollout| {}, true)]
+#[case::another_attempt(|r: &mut api::OptimizationRollout| r.spec.attempt = 2, false)]
+#[case::another_plan(|r: &mut api::OptimizationRollout| r.spec.optimizations.clear(), false)]
+#[case::nothing_has(|r: &mut api::OptimizationRollout| r.status = None, false)]
+fn the_run_that_is_asked_for_has_started(#[case] edit: fn(&mut api::OptimizationRollout), #[case] expected: bool) {
+    let mut rollout = rollout();
+    edit(&mut rollout);
+    assert_eq!(has_started(&rollout), expected);
 }

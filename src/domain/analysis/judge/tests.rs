@@ -53,6 +53,7 @@ fn limits_are_the_last_value_that_may_be(
 #[rstest]
 #[case::all_answer(4, 4, Some(100.0), true)]
 #[case::half_of_them(2, 4, Some(100.0), true)]
+#[case::more_than_half(4, 7, Some(100.0), true)]
 #[case::fewer(1, 4, Some(100.0), false)]
 #[case::nobody(0, 4, Some(100.0), false)]
 #[case::nobody_is_asked(0, 0, Some(100.0), false)]

@@ -1,3 +1,4 @@
+use api::fleet::Base;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -254,4 +255,27 @@ fn what_is_settled_already_waits_for_nobody() {
     let other = crate::observation::Neighbour { name: "r".to_owned(), unfinished: true, ..Default::default() };
     fixture.seen.neighbours.push(other);
     assert!(busy(&Pass::new(&fixture.rollout, &fixture.seen)).is_none());
+}
+
+#[rstest]
+#[case::before_a_run(false, true, true)]
+#[case::before_a_run_where_a_configmap_has_a_copy(true, true, true)]
+#[case::in_a_run_that_has_no_copy(false, false, true)]
+#[case::in_a_run_that_goes_by_a_copy(true, false, false)]
+fn a_base_that_is_gone_stops(#[case] copied: bool, #[case] before: bool, #[case] stops: bool) {
+    let mut fixture = Fixture::new("oobbbb", 50);
+    if let Delivery::Rendered(rendered) = &mut fixture.rollout.spec.fleet.config.delivery {
+        rendered.base = Some(Base { name: "node-base".to_owned(), key: "base.toml".to_owned() });
+    }
+    fixture.replan();
+    for member in &mut fixture.seen.members {
+        member.pod.metrics_port = Some(9090);
+    }
+    fixture.seen.base = Some(Err(Problem::new(Reason::ConfigMapMissing, "the base is gone")));
+    fixture.seen.shards[0].base = copied.then(|| "a = 1\n".to_owned());
+    if before {
+        fixture.rollout.status = None;
+    }
+    let found = found(&fixture).filter(|problem| problem.message == "the base is gone");
+    assert_eq!(found.is_some(), stops, "{found:?}");
 }

@@ -75,6 +75,7 @@ fn a_run_is_taken_back_when(#[case] happens: fn(&mut Fixture), #[case] expected:
 #[rstest]
 #[case::what_was_optimized(2, 0, Some(Reason::Overridden))]
 #[case::what_somebody_had_taken_back(0, 2, Some(Reason::Overridden))]
+#[case::one_of_each(1, 1, Some(Reason::Overridden))]
 #[case::nothing_else(0, 0, None)]
 fn a_deleted_configmap_takes_a_run_back_with(
     #[case] optimized: i32,
@@ -87,6 +88,27 @@ fn a_deleted_configmap_takes_a_run_back_with(
     fixture.seen.shards.clear();
     let cause = cause(&Pass::new(&fixture.rollout, &fixture.seen));
     assert_eq!(cause.map(|cause| cause.reason), expected);
+}
+
+#[rstest]
+#[case::in_this_stage(1, false)]
+#[case::in_the_one_before(0, true)]
+fn a_member_that_was_not_ready_before_the_stage_was_made_so_if_it_was_switched(
+    #[case] stage: i32,
+    #[case] expected: bool,
+) {
+    let mut fixture = Fixture::new("oobh", 50);
+    let began = fixture.seen.now;
+    let status = fixture.rollout.status.as_mut().unwrap().stage.as_mut().unwrap();
+    (status.index, status.started_at) = (1, Time(began + Duration::from_secs(100)));
+    for entry in fixture.seen.shards[0].record.members.values_mut() {
+        entry.stage = stage;
+    }
+    fixture.seen.shards[0].record.stage = 1;
+    fixture.seen.members[0].pod.unready_since = Some(began + jiff::SignedDuration::from_secs(50));
+    fixture.seen.now += Duration::from_secs(400);
+    let cause = cause(&Pass::new(&fixture.rollout, &fixture.seen));
+    assert_eq!(cause.is_some(), expected, "{cause:?}");
 }
 
 /// Restarts and whether a member was killed or has been unready for so many seconds.
