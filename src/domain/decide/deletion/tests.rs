@@ -1,4 +1,4 @@
-use api::{Scalar, names::SETTLED_ANNOTATION, rollout::DeletionPolicy};
+use api::{Scalar, fleet::Format, names::SETTLED_ANNOTATION, rollout::DeletionPolicy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 use serde_json::json;
@@ -9,6 +9,7 @@ use crate::{
         fixture::{BASELINE, Fixture, OPTIMIZED},
     },
     observation::{Neighbour, Shard},
+    patching::{Inverse, patch},
     plan::{Advance, Plan, ShardWrite},
     settled::Owner,
 };
@@ -101,8 +102,13 @@ fn rendered_files_get_the_declared_baseline_and_nothing_is_settled_any_more() {
 #[case::nothing_where_nothing_stood(None, "log = 1\npool.enabled = true\n", "log = 1\n")]
 #[case::nothing_where_somebody_took_it_back(Some(false), "pool.enabled = false\n", "pool.enabled = false\n")]
 fn patched_files_get_back(#[case] before: Option<bool>, #[case] file: &str, #[case] expected: &str) {
+    assert_eq!(given_back(Format::Toml, before, file, None), expected);
+}
+
+/// The file that a member with a ConfigMap of its own gets back from a rollout that is deleted.
+fn given_back(format: Format, before: Option<bool>, file: &str, inverse: Option<Inverse>) -> String {
     let mut fixture = Fixture::new("b", 50);
-    let config = json!({"patched": {"name": "{member}-config", "key": "node.toml"}});
+    let config = json!({"patched": {"name": "{member}-config", "key": "node.conf"}, "format": format});
     fixture.rollout.spec.fleet.config = serde_json::from_value(config).unwrap();
     fixture.replan();
     let settled = deleted(DeletionPolicy::Restore).rollout;
@@ -114,8 +120,18 @@ fn patched_files_get_back(#[case] before: Option<bool>, #[case] file: &str, #[ca
     settle(shard, "pooling", before);
     shard.name = "node-0-config".to_owned();
     shard.files = [("node-0".to_owned(), file.to_owned())].into();
+    shard.inverse = inverse;
     let plan = decide(&fixture.rollout, &fixture.seen);
-    assert_eq!(write(&plan).unwrap().data["node.toml"].as_deref(), Some(expected));
+    write(&plan).unwrap().data["node.conf"].clone().unwrap()
+}
+
+#[test]
+fn a_patched_file_is_as_it_was_to_the_byte_unless_a_later_run_was_the_last_to_write_it() {
+    let on = [("pool.enabled".to_owned(), Some(Scalar::Bool(true)))].into();
+    let (file, inverse) = patch(Format::Json, r#"{"pool": {}}"#, &on).unwrap();
+    assert_eq!(given_back(Format::Json, None, &file, Some(inverse)), r#"{"pool": {}}"#);
+    let (file, later) = patch(Format::Json, &file, &on).unwrap();
+    assert_eq!(given_back(Format::Json, None, &file, Some(later)), "{}");
 }
 
 #[rstest]
