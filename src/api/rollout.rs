@@ -30,7 +30,7 @@ use crate::{
     validation = Rule::new("self.metadata.name.size() <= 63")
         .message("metadata.name: at most 63 characters, because it becomes the value of a label"),
     validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.run) || has(oldSelf.status.run.settledAt) || (has(oldSelf.status.retreat) && has(oldSelf.status.retreat.acknowledgedAt)) || (self.spec.fleet.selector == oldSelf.spec.fleet.selector && self.spec.fleet.identity == oldSelf.spec.fleet.identity && self.spec.fleet.config == oldSelf.spec.fleet.config)")
-        .message("spec.fleet: selector, identity and config stay while a run is under way, which is taken back by them; abort it first by spec.abort")
+        .message("spec.fleet: selector, identity and config stay while a run is under way, which is taken back by them; revert it, or set spec.abort first")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

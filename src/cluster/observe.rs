@@ -75,7 +75,11 @@ impl World {
         let spec = &rollout.spec;
         let mut seen = Observation { now, measurements, report_due, ..Observation::default() };
         match Selector::try_from(spec.fleet.selector.clone()) {
-            Ok(selector) => seen.members = self.members(namespace, rollout, &selector),
+            Ok(selector) => {
+                seen.members = self.members(namespace, rollout, &selector);
+                seen.shared_node = shared_node(&seen.members);
+                seen.members.dedup_by(|a, b| a.name == b.name);
+            }
             Err(error) => {
                 seen.problems.push(Problem::new(Reason::InvalidSpec, format!("spec.fleet.selector: {error}")));
             }
@@ -91,6 +95,7 @@ impl World {
         seen
     }
 
+    /// The pods of the fleet, by the names of their members.
     fn members(&self, namespace: &Namespace, rollout: &OptimizationRollout, selector: &Selector) -> Vec<Member> {
         let fleet = &rollout.spec.fleet;
         let nodes = fleet.node_selector.clone().map(Selector::try_from);
@@ -121,23 +126,22 @@ impl World {
             })
             .collect();
         members.sort_by(|a, b| (&a.name, &a.pod.name).cmp(&(&b.name, &b.pod.name)));
-        members.chunk_by_mut(|a, b| a.name == b.name).for_each(refuse_shared);
-        members.dedup_by(|a, b| a.name == b.name);
         members
     }
 }
 
-/// Refuses a member of several pods, whose Node they share: each would read the file of all.
-fn refuse_shared(pods: &mut [Member]) {
-    let count = pods.len();
-    if let [first, second, ..] = pods {
-        let message = format!(
-            "Node {} runs {count} pods of the fleet, as {} and {}; identity Node needs one on each, so narrow \
-             spec.fleet.selector, or set identity: Pod",
-            first.name, first.pod.name, second.pod.name
-        );
-        first.unfit = Some(Problem::new(Reason::NodeShared, message));
-    }
+/// Why a fleet whose members are its Nodes is none: several of its pods on one of them would share a file.
+fn shared_node(pods: &[Member]) -> Option<Problem> {
+    let shared = pods.chunk_by(|a, b| a.name == b.name).find(|pods| pods.len() > 1)?;
+    let names: Vec<&str> = shared.iter().map(|member| member.pod.name.as_str()).collect();
+    let message = format!(
+        "Node {} runs {} pods of the fleet, {}; identity Node needs one on each, so narrow spec.fleet.selector, or set \
+         identity: Pod",
+        shared.first()?.name,
+        names.len(),
+        names.join(", ")
+    );
+    Some(Problem::new(Reason::NodeShared, message))
 }
 
 /// The ConfigMaps of the fleet; what is wrong with one goes to its member, or is a problem where it is everybody's.

@@ -23,6 +23,9 @@ pub struct Observation {
     pub now: Timestamp,
     /// The fleet, sorted by name, without pods that have ended.
     pub members: Vec<Member>,
+    /// Which Node runs several pods of the fleet although its members are its Nodes; the first of them stands for all.
+    #[serde(default)]
+    pub shared_node: Option<Problem>,
     /// For how long this replica has watched the fleet.
     #[serde(default)]
     pub watched_for: Duration,

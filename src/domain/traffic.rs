@@ -1,7 +1,7 @@
 //! Which optimized members may leave traffic, and how.
 
 use api::{
-    names::SERVING_LABEL,
+    names::{COHORT_LABEL, SERVING_LABEL, cohort},
     traffic::{Traffic, TrafficMethod},
 };
 
@@ -19,6 +19,12 @@ pub fn may_leave(members: usize, increase: f64) -> usize {
 #[must_use]
 pub fn is_prepared(service: &Service) -> bool {
     service.selector.get(SERVING_LABEL).map(String::as_str) == Some("true")
+}
+
+/// Whether a Service leads to the baseline alone.
+#[must_use]
+pub fn is_narrowed(service: &Service) -> bool {
+    service.selector.get(COHORT_LABEL).map(String::as_str) == Some(cohort::BASELINE)
 }
 
 /// Whether narrowing the Services' selectors is the way: it moves all optimized members at once, so it needs all of

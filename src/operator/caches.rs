@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, time::Duration};
 
-use api::Connection;
+use api::{Connection, names::RETREAT_ANNOTATION};
 use cluster::observe::{Namespace, SERVICE_NAME_LABEL, base, connection, pod, shard, snapshot::PAGE};
 use futures::{Stream, StreamExt, channel::mpsc::UnboundedSender};
 use k8s_openapi::api::{
@@ -145,7 +145,9 @@ fn objects(
             Api::namespaced(client.clone(), namespace),
             "",
             unmanaged,
-            waker(namespace, rollouts, wake, |service: &Service, rollout| routes_by(rollout, &service.name_any())),
+            waker(namespace, rollouts, wake, |service: &Service, rollout| {
+                routes_by(rollout, &service.name_any()) || is_marked(service, rollout)
+            }),
             synchronization,
             tasks,
         ),
@@ -179,6 +181,12 @@ fn unmanaged<K: Resource>(object: &mut K) {
 
 fn routes_by(rollout: &api::OptimizationRollout, service: &str) -> bool {
     rollout.spec.traffic.iter().flat_map(|traffic| &traffic.services).any(|reference| reference.name == service)
+}
+
+/// Whether a Service bears the mark of a rollout's run, which may name it no more.
+fn is_marked(service: &Service, rollout: &api::OptimizationRollout) -> bool {
+    let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
+    run.is_some_and(|run| service.annotations().get(RETREAT_ANNOTATION) == Some(&run.id))
 }
 
 /// Wakes the rollouts of the namespace that an object concerns; all of them when a list is complete, which brings

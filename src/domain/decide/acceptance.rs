@@ -104,6 +104,9 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
         let message = "spec.fleet.selector matches no pod in this namespace; compare it with the pods' labels";
         return Some(Problem::new(Reason::NoMembers, message));
     }
+    if let (Some(problem), true) = (&pass.seen.shared_node, pass.may_start()) {
+        return Some(problem.clone());
+    }
     let config = &pass.spec.fleet.config;
     let without = |lacks: &dyn Fn(&Member) -> bool| {
         let names: Vec<&str> =

@@ -53,7 +53,8 @@ pub fn holds(pass: &Pass<'_>, intent: &Intent) -> bool {
     let unfinished = |phase| !matches!(phase, Phase::Idle | Phase::Settled);
     let starts = intent.run.as_ref().map(|run| &run.id) != pass.run.as_ref().map(|run| &run.id);
     match pass.spec.deletion_policy {
-        DeletionPolicy::Retain => false,
+        // Where settings stay, traffic that a retreat has moved still has to come back.
+        DeletionPolicy::Retain => pass.phase == Phase::Retreating,
         DeletionPolicy::RestoreUnfinished => unfinished(pass.phase) || starts,
         DeletionPolicy::Restore => unfinished(pass.phase) || starts || !unsettle(pass).is_empty(),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::{
     OptimizationRolloutStatus,
-    names::{COHORT_LABEL, SERVING_LABEL},
+    names::SERVING_LABEL,
     reason::{ConditionType, Reason},
     rollout::Readiness,
     status::{Ineligible, Members, Run, Summary, Transition},
@@ -15,6 +15,7 @@ use super::{
     cohorts::is_eligible,
     intent::{Intent, Kind, State},
     pass::{Pass, Phase},
+    retreat::is_marked,
     stage::count,
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     line::{MESSAGE, line},
     record::Cohort,
     status::set_condition,
-    traffic,
+    traffic::{self, is_narrowed},
 };
 
 /// Entries that the history keeps.
@@ -140,7 +141,8 @@ fn summary(pass: &Pass<'_>, status: &OptimizationRolloutStatus, state: &State) -
 
 fn traffic_state(pass: &Pass<'_>) -> &'static str {
     let out = pass.seen.members.iter().any(|member| member.pod.serving.as_deref() == Some("false"));
-    let narrowed = pass.seen.every_service().any(|service| service.selector.contains_key(COHORT_LABEL));
+    let marked = pass.seen.unnamed_services.iter().filter(|service| is_marked(pass, service));
+    let narrowed = pass.seen.services.iter().chain(marked).any(is_narrowed);
     match (&pass.spec.traffic, narrowed, out) {
         (None, ..) => "-",
         (Some(_), true, _) => "Rerouted",

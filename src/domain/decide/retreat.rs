@@ -25,11 +25,12 @@ use crate::{
     observation::Service,
     plan::{Advance, Restoration, Withdraw},
     record::Cohort,
+    traffic::is_narrowed,
 };
 
 mod withdrawal;
 
-use withdrawal::{narrowed, withdraw};
+use withdrawal::withdraw;
 
 /// How long after its settings were back a member may stay silent before it counts as unreachable.
 const UNREACHABLE_AFTER: Duration = Duration::from_secs(60);
@@ -142,7 +143,7 @@ impl<'p> Back<'p> {
         pass.seen
             .services
             .iter()
-            .all(|service| narrowed(service) || !service.endpoints.iter().any(|pod| away.contains(pod.as_str())))
+            .all(|service| is_narrowed(service) || !service.endpoints.iter().any(|pod| away.contains(pod.as_str())))
     }
 
     fn clocks(&self, pass: &Pass<'_>, cause: &Cause) -> Retreat {
@@ -264,7 +265,9 @@ pub fn restored_message(pass: &Pass<'_>) -> &'static str {
     }
 }
 
-fn is_marked(pass: &Pass<'_>, service: &Service) -> bool {
+/// Whether a Service bears the mark of the run.
+#[must_use]
+pub fn is_marked(pass: &Pass<'_>, service: &Service) -> bool {
     service.mark.as_ref().zip(pass.run.as_ref()).is_some_and(|(mark, run)| mark.run == run.id)
 }
 

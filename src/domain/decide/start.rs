@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api::{reason::Reason, status::Run};
+use api::{names::COHORT_LABEL, reason::Reason, status::Run};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
@@ -15,7 +15,11 @@ use super::{
     stage::{self, count},
     stamp,
 };
-use crate::{cohort::holdout, observation::Shard};
+use crate::{
+    cohort::holdout,
+    observation::{Service, Shard},
+    traffic::is_narrowed,
+};
 
 /// The id of the run that starts. A plan that comes after another one may have run before, and be remembered as taken back:
 /// it gets the generation of the spec that asks for it. Without a run in the status, what the objects tell is all that is
@@ -59,6 +63,14 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
         let message = "every member runs the optimized values already; there is nothing to switch";
         return Some(Intent::state(pass, Kind::Waiting, Reason::AlreadyOptimized, message));
     }
+    if let Some(service) = pass.seen.services.iter().find(|service| is_left_narrowed(pass, service)) {
+        let message = format!(
+            "Service {} leads to the baseline alone, as a retreat that nobody ends has left it; take {COHORT_LABEL} out of \
+             its selector",
+            service.name
+        );
+        return Some(Intent::state(pass, Kind::Stalled, Reason::ServiceRefused, message));
+    }
     let eligible = pass.roster.standings.iter().filter(|standing| is_eligible(standing)).count();
     let held_out = holdout(eligible, pass.spec.holdout_percent);
     let run = Run {
@@ -90,6 +102,11 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
     intent.retreat = None;
     intent.run = Some(run);
     Some(intent)
+}
+
+/// Whether a Service would send optimized members no requests, and no retreat of this rollout is about to widen it.
+fn is_left_narrowed(pass: &Pass<'_>, service: &Service) -> bool {
+    is_narrowed(service) && !service.mark.as_ref().is_some_and(|mark| pass.is_wanted_id(&mark.run))
 }
 
 #[cfg(test)]

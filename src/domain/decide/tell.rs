@@ -19,6 +19,8 @@ use crate::{
 /// How long after its start a process that runs another file than it should is started again, at least: it may have read
 /// the file before its kubelet had the new one.
 const RESTART_AGAIN: Duration = Duration::from_secs(30);
+/// The same at most.
+const RESTART_AT_LAST: Duration = Duration::from_secs(600);
 /// How much more load the others may get during evictions when `traffic` does not say.
 const LOAD_INCREASE: f64 = 1.0;
 
@@ -82,7 +84,8 @@ fn needs_restart(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
     let says_otherwise = pod.ready
         && reported.is_some_and(|report| report.pod == pod.uid)
         && pass.spec.fleet.acknowledgement.metric.is_some()
-        && elapsed(pod.created, pass.seen.now) >= RESTART_AGAIN.max(elapsed(written(pass), pod.created));
+        && elapsed(pod.created, pass.seen.now)
+            >= elapsed(written(pass), pod.created).clamp(RESTART_AGAIN, RESTART_AT_LAST);
     standing.acknowledgement == Acknowledgement::Pending
         && (standing.entry.is_none_or(|entry| entry.pod == pod.uid) || says_otherwise)
 }
@@ -93,7 +96,11 @@ fn written(pass: &Pass<'_>) -> Timestamp {
     let retreat = pass.status.retreat.as_ref().filter(|_| pass.phase == Phase::Retreating);
     let settling = pass.run.as_ref().and_then(|run| run.settling_at.as_ref());
     let stage = pass.status.stage.as_ref().map(|stage| &stage.started_at);
-    retreat.map(|retreat| &retreat.decided_at).or(settling).or(stage).map_or(pass.seen.now, |time| time.0)
+    retreat
+        .map(|retreat| retreat.off_at.as_ref().unwrap_or(&retreat.decided_at))
+        .or(settling)
+        .or(stage)
+        .map_or(pass.seen.now, |time| time.0)
 }
 
 #[cfg(test)]

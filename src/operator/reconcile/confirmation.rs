@@ -44,7 +44,7 @@ impl Context {
         rollout: &OptimizationRollout,
         seen: Observation,
     ) -> Result<Duration, Duration> {
-        let mut seen = self.newest_config_maps(key, rollout, seen).await?;
+        let mut seen = self.newest_objects(key, rollout, seen).await?;
         seen.neighbours = self.newest_neighbours(key, rollout).await?;
         let plan = decide(rollout, &seen);
         if claim(rollout, &plan) != Some(Claim::Free) {

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::{
     decide::{decide, fixture::Fixture},
+    mark::{Cause, Mark},
     observation::{Measurements, Problem, Service},
 };
 
@@ -81,6 +82,15 @@ fn a_retreat_could_take_traffic_away_where(
     assert!(found.message.contains(words), "{found:?}");
 }
 
+/// A retreat of the run, or of another one, has narrowed a Service that the spec does not name.
+fn narrow_unnamed(fixture: &mut Fixture, own: bool) {
+    let run = if own { fixture.run().id.clone() } else { "another-1".to_owned() };
+    let selector = BTreeMap::from([(COHORT_LABEL.to_owned(), "baseline".to_owned())]);
+    let mark = Mark { run, cause: Cause::new(Reason::AbortRequested, "no", fixture.seen.now) };
+    let name = "back".to_owned();
+    fixture.seen.unnamed_services = vec![Service { name, selector, mark: Some(mark), ..Service::default() }];
+}
+
 #[rstest]
 #[case::all_serve(|_: &mut Fixture| {}, "Normal")]
 #[case::one_is_out(|f: &mut Fixture| f.seen.members[0].pod.serving = Some("false".to_owned()), "Reduced")]
@@ -88,6 +98,8 @@ fn a_retreat_could_take_traffic_away_where(
     |f: &mut Fixture| drop(f.seen.services[0].selector.insert(COHORT_LABEL.to_owned(), "baseline".to_owned())),
     "Rerouted"
 )]
+#[case::one_that_is_named_no_more_is(|f: &mut Fixture| narrow_unnamed(f, true), "Rerouted")]
+#[case::that_of_another_run_is(|f: &mut Fixture| narrow_unnamed(f, false), "Normal")]
 #[case::there_is_none(|f: &mut Fixture| f.rollout.spec.traffic = None, "-")]
 fn the_summary_says_where_traffic_goes(#[case] happens: fn(&mut Fixture), #[case] expected: &str) {
     let mut fixture = with_traffic();

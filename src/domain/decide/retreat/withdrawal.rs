@@ -2,22 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use api::names::{COHORT_LABEL, cohort};
+use api::names::cohort;
 
 use super::Back;
 use crate::{
     decide::{pass::Pass, roster::Standing, stamp::target, tell},
     mark::Mark,
-    observation::Service,
     plan::{PodTarget, Withdraw},
     record::Cohort,
     traffic,
 };
-
-/// Whether a Service leads to the baseline cohort alone.
-pub(super) fn narrowed(service: &Service) -> bool {
-    service.selector.get(COHORT_LABEL).map(String::as_str) == Some(cohort::BASELINE)
-}
 
 /// All of it, as far as it is due.
 pub(super) fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Withdraw> {
@@ -86,7 +80,11 @@ fn traffic_away(
     // A Service that is narrowed loses who leaves and every pod with another label, also one that is back and not yet
     // relabelled.
     if others.len() <= allowed && traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
-        let services = pass.seen.services.iter().filter(|service| !narrowed(service) || !marked(service.mark.as_ref()));
+        let services = pass
+            .seen
+            .services
+            .iter()
+            .filter(|service| !traffic::is_narrowed(service) || !marked(service.mark.as_ref()));
         items.extend(
             services.map(|service| Withdraw::RerouteService { service: service.name.clone(), mark: mark.clone() }),
         );

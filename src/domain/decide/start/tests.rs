@@ -1,5 +1,5 @@
 use api::{
-    names::{RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION},
+    names::{COHORT_LABEL, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, SERVING_LABEL, cohort},
     reason::Reason,
     status::Run,
 };
@@ -9,6 +9,7 @@ use rstest::rstest;
 use crate::{
     decide::{decide, fixture::Fixture},
     mark::{Cause, Mark},
+    observation::Service,
     run::{plan_id, run_id},
 };
 
@@ -109,4 +110,29 @@ fn a_run_whose_status_is_lost_finds_its_stage_on_the_objects(
     }
     let intent = super::start(&crate::decide::pass::Pass::new(&fixture.rollout, &fixture.seen)).unwrap();
     assert_eq!(intent.stage.unwrap().index, expected);
+}
+
+#[rstest]
+#[case::by_a_rollout_that_is_gone(Some("gone-1"), true)]
+#[case::by_nobody_who_says_so(None, true)]
+#[case::by_this_run_whose_status_is_lost(Some(""), false)]
+fn no_run_starts_behind_a_service_that_was_left_narrowed(#[case] by: Option<&str>, #[case] stalls: bool) {
+    let mut fixture = Fixture::new("bbbb", 50);
+    fixture.seen.shards[0].record.members.clear();
+    fixture.rollout.status = None;
+    let mark = |run: &str| Mark {
+        run: if run.is_empty() { wanted(&fixture) } else { run.to_owned() },
+        cause: Cause::new(Reason::LimitBreached, "errors", Timestamp::UNIX_EPOCH),
+    };
+    let selector = [(COHORT_LABEL, cohort::BASELINE), (SERVING_LABEL, "true")];
+    let service = Service {
+        name: "fleet".to_owned(),
+        selector: selector.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        mark: by.map(mark),
+        ..Service::default()
+    };
+    fixture.seen.services = vec![service];
+    let status = decide(&fixture.rollout, &fixture.seen).status;
+    assert_eq!(status.summary.unwrap().reason == "ServiceRefused", stalls);
+    assert_eq!(status.run.is_none(), stalls);
 }

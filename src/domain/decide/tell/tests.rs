@@ -85,6 +85,8 @@ fn restarted(fixture: &Fixture) -> Vec<String> {
 #[case::not_too_soon(0, 29, false)]
 #[case::after_as_long_as_it_took_before(61, 61, true)]
 #[case::not_before(61, 60, false)]
+#[case::after_ten_minutes_at_last(7200, 600, true)]
+#[case::and_no_sooner(7200, 599, false)]
 fn a_member_that_was_restarted_and_says_otherwise_is_restarted_again(
     #[case] started: u64,
     #[case] later: u64,
@@ -95,6 +97,10 @@ fn a_member_that_was_restarted_and_says_otherwise_is_restarted_again(
 
 #[rstest]
 #[case::in_the_stage(|_: &mut Fixture, _| {}, false)]
+#[case::when_the_run_was_off(|fixture: &mut Fixture, at: Time| {
+    retreats(fixture, Time(at.0 - Duration::from_secs(3600)));
+    fixture.rollout.status.as_mut().unwrap().retreat.as_mut().unwrap().off_at = Some(at);
+}, true)]
 #[case::when_the_holdout_followed(|fixture: &mut Fixture, at| fixture.run().settling_at = Some(at), true)]
 #[case::when_the_run_went_back(retreats, true)]
 fn it_counts_from_when_files_were_written_last(#[case] edit: fn(&mut Fixture, Time), #[case] expected: bool) {

@@ -266,8 +266,8 @@ async fn a_fleet_with_several_pods_on_a_node_has_no_members_by_its_nodes() {
     world.apply(&by_nodes);
     world.until_reason("pooling", "NodeShared").await;
     let said = message(&world, "pooling");
-    let expected = "no member can take part, 3 of them; Node node-0 runs 4 pods of the fleet, as qudag-node-0 and \
-                    qudag-node-3; identity Node needs one on each, so narrow spec.fleet.selector, or set identity: Pod";
+    let expected = "Node node-0 runs 4 pods of the fleet, qudag-node-0, qudag-node-3, qudag-node-6, qudag-node-9; \
+                    identity Node needs one on each, so narrow spec.fleet.selector, or set identity: Pod";
     assert_eq!(said, expected);
     world.check_quiet().await;
     world.check();
