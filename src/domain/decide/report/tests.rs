@@ -196,3 +196,27 @@ fn a_settled_rollout_that_is_deleted_is_ready_and_reconciles() {
         assert_eq!(condition(&fixture, kind).status, status, "{kind}");
     }
 }
+
+#[rstest]
+#[case::the_same(true, 1)]
+#[case::a_new(false, 0)]
+fn measured_numbers_stay_with_their_run_in(#[case] goes_on: bool, #[case] expected: usize) {
+    let mut fixture = Fixture::new("oobb", 50);
+    let numbers = json!([{"name": "errors", "verdict": "Pass", "message": "0.1%"}]);
+    fixture.rollout.status.as_mut().unwrap().indicators = serde_json::from_value(numbers).unwrap();
+    if !goes_on {
+        fixture.rollout.status.as_mut().unwrap().run = None;
+        fixture.seen.shards.clear();
+    }
+    let status = decide(&fixture.rollout, &fixture.seen).status;
+    assert!(status.run.is_some());
+    assert_eq!(status.indicators.len(), expected);
+}
+
+#[test]
+fn only_a_run_that_was_aborted_says_why() {
+    let mut fixture = Fixture::new("oobb", 50);
+    assert_eq!(condition(&fixture, "Aborted").message, "");
+    fixture.rollout.spec.abort = Some(Abort { reason: "ticket 42".to_owned() });
+    assert!(condition(&fixture, "Aborted").message.contains("ticket 42"));
+}

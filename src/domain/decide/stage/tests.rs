@@ -34,3 +34,13 @@ fn who_does_not_acknowledge_is_named_with_what_is_wrong_with_its_metrics(
 ) {
     assert_eq!(told(reports, pod), format!("0 of 1 optimized members acknowledged; waiting for node-0{why}"));
 }
+
+#[rstest]
+#[case::before_anybody_was_switched("bbbb", false)]
+#[case::while_somebody_is("obbb", true)]
+fn a_stage_counts_as_edited_only(#[case] cohorts: &str, #[case] expected: bool) {
+    let mut fixture = Fixture::new(cohorts, 25);
+    fixture.edit(75);
+    let stage = fixture.rollout.status.unwrap().stage.unwrap();
+    assert_eq!((stage.percent, stage.edited), (75, expected));
+}

@@ -173,6 +173,14 @@ fn a_base_stalls_a_run_that_could_start_and_no_other(#[case] base: String, #[cas
 }
 
 #[test]
+fn a_base_may_have_two_hundred_thousand_bytes() {
+    let mut seen = running().1;
+    seen.shards.clear();
+    seen.base = Some(Ok("#".repeat(200_000)));
+    assert_eq!(Pass::new(&rollout(), &seen).base().map(|base| base.map(str::len)), Some(Ok(200_000)));
+}
+
+#[test]
 fn a_deleted_rollout_leaves_the_base_with_what_is_settled_in_every_file() {
     let (mut rollout, mut seen) = running();
     seen.base = Some(Err(Problem::new(Reason::ConfigMapMissing, "x")));
