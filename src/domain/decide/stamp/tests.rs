@@ -81,15 +81,21 @@ fn who_joins_a_settled_fleet_gets_its_values_where(#[case] other: Option<(bool, 
 }
 
 #[rstest]
-#[case::without_a_base(0, 8, &["settings"])]
-#[case::with_one_that_is_large(100_000, 8, &["settings", "settings-1", "settings-2"])]
-#[case::with_as_many_as_fit(100_000, 6, &["settings", "settings-1"])]
+#[case::without_a_base(0, 8, 0, &["settings"])]
+#[case::with_one_that_is_large(100_000, 8, 0, &["settings", "settings-1", "settings-2"])]
+#[case::with_as_many_as_fit(100_000, 6, 0, &["settings", "settings-1"])]
+#[case::of_long_names(0, 2000, 200, &["settings", "settings-1"])]
 fn members_share_configmaps_as_long_as_there_is_room(
     #[case] base: usize,
     #[case] members: usize,
+    #[case] longer: usize,
     #[case] expected: &[&str],
 ) {
     let mut fixture = Fixture::new(&"b".repeat(members), 50);
+    for member in &mut fixture.seen.members {
+        member.name.push_str(&"x".repeat(longer));
+        member.pod.name.clone_from(&member.name);
+    }
     if base > 0 {
         let rendered = serde_json::json!({
             "name": "settings", "key": "{member}.toml", "base": {"name": "node-base", "key": "base.toml"},

@@ -173,6 +173,25 @@ fn a_base_stalls_a_run_that_could_start_and_no_other(#[case] base: String, #[cas
 }
 
 #[test]
+fn a_base_is_followed_as_long_as_it_fits_in_with_the_files_that_are_made_of_it() {
+    let (rollout, mut seen) = running();
+    seen.shards[0].files.extend((0..6).map(|number| (format!("member-{number}"), OLD.to_owned())));
+    let names: BTreeSet<String> = members(&seen.shards[0]).into_iter().map(str::to_owned).collect();
+    let config = &rollout.spec.fleet.config;
+    let settings = Pass::new(&rollout, &seen).settings;
+    let mut is_followed = |length: &usize| {
+        seen.base = Some(Ok("#".repeat(*length)));
+        matches!(Pass::new(&rollout, &seen).base(), Some(Ok(_)))
+    };
+    let lengths: Vec<usize> = (80_000..100_000).collect();
+    let longest = lengths[lengths.partition_point(&mut is_followed) - 1];
+    let file = Rendering::checked(config, &settings, Some(&"#".repeat(longest))).size();
+    let size = longest + names.iter().map(|name| name.len() + file + ENTRY_SIZE).sum::<usize>();
+    let next = size + 1 + names.len();
+    assert!(size <= LARGEST && next > LARGEST, "{longest}: {size}, then {next}");
+}
+
+#[test]
 fn a_base_may_have_two_hundred_thousand_bytes() {
     let mut seen = running().1;
     seen.shards.clear();
