@@ -136,6 +136,7 @@ fn an_optimized_rendered_member_repeats_its_cohorts_revision_and_others_that_of_
 
 #[rstest]
 #[case::one_that_is_not_switched_does(Some(Cohort::Baseline), Some("pool.enabled = true\ncache = 1"), true)]
+#[case::one_whose_file_says_otherwise_does_not(Some(Cohort::Baseline), Some("cache = 1"), false)]
 #[case::one_that_is_switched_says_what_is_left(Some(Cohort::Optimized), Some("cache = 1"), false)]
 #[case::one_of_which_nothing_is_known(None, None, true)]
 #[case::one_that_is_switched_and_has_no_file(Some(Cohort::Optimized), None, false)]
