@@ -39,6 +39,17 @@ pub struct Script {
 impl Script {
     /// The story of a seed.
     pub fn new(seed: u64) -> Self {
+        let mut script = Self::plain(seed);
+        // Of its own, so that what is drawn here changes nothing of the rest.
+        let mut rng = Rng::with_seed(!seed);
+        for (_, rollout) in &mut script.rollouts {
+            vary(&mut rng, &mut rollout["spec"]);
+        }
+        script
+    }
+
+    /// The same with less variety.
+    pub fn plain(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let members = rng.usize(6..=8);
         let (patched, only_at_start) = match rng.u8(0..10) {
@@ -101,9 +112,6 @@ fn shape(rng: &mut Rng, spec: &mut Value, only_at_start: bool, rendered: bool) {
         spec["fleet"]["config"]["revisionPath"] = json!("revision");
         spec["fleet"]["acknowledgement"]["revisionLabel"] = json!("revision");
     }
-    if spec["fleet"]["config"].get("revisionPath").is_none() && rng.u8(0..8) == 0 {
-        spec["fleet"]["acknowledgement"] = json!({"timer": "20s"});
-    }
     if rng.u8(0..4) == 0
         && let Some(optimizations) = spec["optimizations"].as_array_mut()
     {
@@ -120,15 +128,7 @@ fn shape(rng: &mut Rng, spec: &mut Value, only_at_start: bool, rendered: bool) {
     if rng.u8(0..8) == 0 {
         spec["metrics"]["silence"]["action"] = json!("Hold");
     }
-    if rng.u8(0..4) == 0
-        && let Some(indicators) = spec["indicators"].as_array_mut()
-    {
-        indicators.push(load());
-    }
     spec["watchAfter"] = json!(format!("{}s", rng.u8(60..=120)));
-    if rng.u8(0..5) == 0 {
-        spec["traffic"]["services"] = json!([{"name": "qudag-node"}, {"name": PEERS}]);
-    }
     match rng.u8(0..5) {
         0 => drop(spec.as_object_mut().map(|spec| spec.shift_remove("traffic"))),
         1 => spec["traffic"]["method"] = json!("Labels"),
@@ -139,6 +139,23 @@ fn shape(rng: &mut Rng, spec: &mut Value, only_at_start: bool, rendered: bool) {
         0 => spec["deletionPolicy"] = json!("Restore"),
         1 => spec["deletionPolicy"] = json!("Retain"),
         _ => {}
+    }
+}
+
+/// Gives a rollout what golden stories do without.
+fn vary(rng: &mut Rng, spec: &mut Value) {
+    if spec["fleet"]["config"].get("revisionPath").is_none() && rng.u8(0..8) == 0 {
+        spec["fleet"]["acknowledgement"] = json!({"timer": "20s"});
+    }
+    if rng.u8(0..4) == 0
+        && let Some(indicators) = spec["indicators"].as_array_mut()
+    {
+        indicators.push(load());
+    }
+    if rng.u8(0..5) == 0
+        && let Some(traffic) = spec.get_mut("traffic")
+    {
+        traffic["services"] = json!([{"name": "qudag-node"}, {"name": PEERS}]);
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 
 /// A story without a fault: it goes well, it goes badly, somebody aborts it, or somebody deletes it.
 pub fn golden(seed: u64) -> Script {
-    let mut script = Script::new(seed);
+    let mut script = Script::plain(seed);
     let at = Duration::from_secs(60 + seed % 120);
     script.skews = vec![0, 0];
     script.troubles = match seed % 4 {
