@@ -13,8 +13,8 @@ pub(crate) type Ticket = (Instant, u64, u64);
 pub(crate) struct Queue {
     waiting: BTreeSet<Ticket>,
     arrived: u64,
-    /// When the last request had its turn.
-    served: Option<Instant>,
+    /// When the last request had its turn, and its arrival and hash.
+    served: Option<(Instant, (Instant, u64))>,
 }
 
 impl Queue {
@@ -26,16 +26,25 @@ impl Queue {
         ticket
     }
 
-    /// Whether it is the turn of a request now; if so it leaves the queue. There is one turn an instant.
+    /// Whether it is the turn of a request now; if so it leaves the queue. There is one turn an instant, and requests that
+    /// arrived together and ask the same have theirs together: nothing but chance could tell which of them is the first.
     pub(crate) fn leave(&mut self, ticket: Ticket) -> bool {
-        let now = Instant::now();
-        let turn = self.served != Some(now) && self.waiting.first() == Some(&ticket);
+        let (now, kind) = (Instant::now(), alike(&ticket));
+        let is_next = match self.served {
+            Some((at, served)) if at == now => served == kind,
+            _ => self.waiting.first().is_some_and(|first| alike(first) == kind),
+        };
+        let turn = is_next && self.waiting.remove(&ticket);
         if turn {
-            self.waiting.pop_first();
-            self.served = Some(now);
+            self.served = Some((now, kind));
         }
         turn
     }
+}
+
+/// What two tickets have in common whose requests arrived together and ask the same.
+fn alike((arrived, asks, _): &Ticket) -> (Instant, u64) {
+    (*arrived, *asks)
 }
 
 #[cfg(test)]

@@ -130,8 +130,8 @@ impl ApiServer {
     }
 
     /// Returns when it is a request's turn: one a millisecond, and those that arrived together in an order that what they
-    /// ask decides. Reconciles run in the order of a map that is seeded anew in each process, and a story must not depend
-    /// on it.
+    /// ask decides; who asks the same is answered together. Reconciles run in the order of a map that is seeded anew in
+    /// each process, and a story must not depend on it.
     async fn turn(&self, asks: &str) {
         let ticket = self.state().queue.enter(asks);
         loop {
