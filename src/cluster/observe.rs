@@ -85,10 +85,7 @@ impl World {
             }
         }
         self::config_maps(namespace, rollout, &mut seen);
-        let named: Vec<&str> =
-            spec.traffic.iter().flat_map(|traffic| &traffic.services).map(|service| service.name.as_str()).collect();
-        seen.services = named.iter().map(|name| service::read(namespace, name)).collect();
-        seen.unnamed_services = service::marked(namespace, &named);
+        services(namespace, rollout, &mut seen);
         seen.base = base::find(&namespace.config_maps, rollout);
         seen.connection = connection::find(&self.connections, rollout);
         seen.neighbours = neighbour::find(&self.rollouts.state(), rollout);
@@ -142,6 +139,14 @@ fn shared_node(pods: &[Member]) -> Option<Problem> {
         names.join(", ")
     );
     Some(Problem::new(Reason::NodeShared, message))
+}
+
+/// The Services that the spec names, and those that a retreat has marked beside them.
+pub fn services(namespace: &Namespace, rollout: &OptimizationRollout, seen: &mut Observation) {
+    let traffic = rollout.spec.traffic.iter();
+    let named: Vec<&str> = traffic.flat_map(|traffic| &traffic.services).map(|service| service.name.as_str()).collect();
+    seen.services = named.iter().map(|name| service::read(namespace, name)).collect();
+    seen.unnamed_services = service::marked(namespace, &named);
 }
 
 /// The ConfigMaps of the fleet; what is wrong with one goes to its member, or is a problem where it is everybody's.

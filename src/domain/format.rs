@@ -101,7 +101,7 @@ pub fn read<'p>(format: Format, text: &str, paths: impl IntoIterator<Item = &'p 
 fn find(format: Format, text: &str, paths: &[&str]) -> Result<Values, FormatError> {
     let source = parse(format, body(text))?;
     let mut values = Values::new();
-    for path in paths.iter().copied() {
+    for &path in paths {
         check_path(format, path)?;
         if let Some(found) = source.find(path)? {
             values.insert(path.to_owned(), found.value);

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use api::OptimizationRollout;
-use k8s_openapi::api::core::v1::{ConfigMap, Node};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Service};
 use kube::{
     Api, Client, Resource,
     api::ListParams,
@@ -44,7 +44,7 @@ pub async fn take(client: &Client, namespace: &str) -> kube::Result<Snapshot> {
         allowed(every_node.list_metadata(&all)),
         allowed(every_connection.list(&all)),
         list(Api::namespaced(client.clone(), namespace)),
-        list(Api::namespaced(client.clone(), namespace)),
+        services(client, namespace),
         config_maps(client, namespace),
         list(Api::namespaced(client.clone(), namespace)),
     )?;
@@ -59,6 +59,14 @@ pub async fn take(client: &Client, namespace: &str) -> kube::Result<Snapshot> {
         saw_nodes,
         saw_connections,
     })
+}
+
+/// Services of one namespace as they are now.
+///
+/// # Errors
+/// When the list is refused or not answered.
+pub async fn services(client: &Client, namespace: &str) -> kube::Result<Store<Service>> {
+    list(Api::namespaced(client.clone(), namespace)).await
 }
 
 /// ConfigMaps of one namespace as they are now, page by page and without the content of those that are not ours.

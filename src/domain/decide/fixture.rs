@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use api::{OptimizationRollout, status::Run};
+use api::{
+    OptimizationRollout,
+    fleet::{Base, Config, Delivery},
+    status::Run,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -16,6 +20,13 @@ use crate::{
 pub struct Fixture {
     pub rollout: OptimizationRollout,
     pub seen: Observation,
+}
+
+/// Makes the files of a fleet from a base.
+pub fn based(config: &mut Config) {
+    if let Delivery::Rendered(rendered) = &mut config.delivery {
+        rendered.base = Some(Base { name: "node-base".to_owned(), key: "base.toml".to_owned() });
+    }
 }
 
 /// What a rendered file says.

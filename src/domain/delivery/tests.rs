@@ -1,7 +1,8 @@
-use api::fleet::{Base, Format, Patched, Reload, Rendered};
+use api::fleet::{Format, Patched, Reload, Rendered};
 use rstest::rstest;
 
 use super::*;
+use crate::decide::fixture::based;
 
 fn config(key: &str) -> Config {
     Config {
@@ -87,13 +88,6 @@ fn a_revision_changes_with_the_values_and_stands_in_the_file() {
     let text = file(&config, None, &on).unwrap().unwrap();
     assert!(text.contains(&format!("meta.revision = \"{revision_on}\"")), "{text}");
     assert_eq!(revision(&config, &Values::new()), None);
-}
-
-/// Files are made from a base.
-fn based(config: &mut Config) {
-    if let Delivery::Rendered(rendered) = &mut config.delivery {
-        rendered.base = Some(Base { name: "node-base".to_owned(), key: "base.toml".to_owned() });
-    }
 }
 
 fn pooling() -> Optimization {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::OptimizationRollout;
 use cluster::{
     execute::DEADLINE,
-    observe::{Namespace, connection, neighbour, snapshot},
+    observe::{self, Namespace, connection, neighbour, snapshot},
 };
 use domain::{
     claim::{Claim, claim},
@@ -44,7 +44,8 @@ impl Context {
         rollout: &OptimizationRollout,
         seen: Observation,
     ) -> Result<Duration, Duration> {
-        let mut seen = self.newest_objects(key, rollout, seen).await?;
+        let seen = self.newest_config_maps(key, rollout, seen).await?;
+        let mut seen = self.newest_services(key, rollout, seen).await?;
         seen.neighbours = self.newest_neighbours(key, rollout).await?;
         let plan = decide(rollout, &seen);
         if claim(rollout, &plan) != Some(Claim::Free) {
@@ -115,6 +116,20 @@ impl Context {
         let namespace = Namespace { config_maps, ..served.objects.clone() };
         let newest = self.world.observe(&namespace, rollout, seen.now, None, seen.report_due);
         Ok(Observation { members: newest.members, shards: newest.shards, base: newest.base, ..seen })
+    }
+
+    /// What was seen, with the Services as the API server has them.
+    async fn newest_services(
+        &self,
+        key: &Key,
+        rollout: &OptimizationRollout,
+        mut seen: Observation,
+    ) -> Result<Observation, Unknown> {
+        let Some(served) = self.namespaces.get(&key.namespace) else { return Ok(seen) };
+        let newest = snapshot::services(&self.client, &key.namespace);
+        let services = asked(key, "cannot see where Services lead", SNAPSHOT, newest).await?;
+        observe::services(&Namespace { services, ..served.objects.clone() }, rollout, &mut seen);
+        Ok(seen)
     }
 
     /// What was seen, with everything of the fleet as the API server has it.

@@ -1,9 +1,8 @@
-use api::fleet::Base;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::decide::fixture::Fixture;
+use crate::decide::fixture::{Fixture, based};
 
 /// Six members that nothing is wrong with, before a run.
 fn fixture() -> Fixture {
@@ -264,13 +263,8 @@ fn what_is_settled_already_waits_for_nobody() {
 #[case::in_a_run_that_goes_by_a_copy(true, false, false)]
 fn a_base_that_is_gone_stops(#[case] copied: bool, #[case] before: bool, #[case] stops: bool) {
     let mut fixture = Fixture::new("oobbbb", 50);
-    if let Delivery::Rendered(rendered) = &mut fixture.rollout.spec.fleet.config.delivery {
-        rendered.base = Some(Base { name: "node-base".to_owned(), key: "base.toml".to_owned() });
-    }
+    based(&mut fixture.rollout.spec.fleet.config);
     fixture.replan();
-    for member in &mut fixture.seen.members {
-        member.pod.metrics_port = Some(9090);
-    }
     fixture.seen.base = Some(Err(Problem::new(Reason::ConfigMapMissing, "the base is gone")));
     fixture.seen.shards[0].base = copied.then(|| "a = 1\n".to_owned());
     if before {

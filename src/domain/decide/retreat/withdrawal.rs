@@ -10,7 +10,7 @@ use crate::{
     mark::Mark,
     plan::{PodTarget, Withdraw},
     record::Cohort,
-    traffic,
+    traffic::{self, is_narrowed},
 };
 
 /// All of it, as far as it is due.
@@ -80,11 +80,8 @@ fn traffic_away(
     // A Service that is narrowed loses who leaves and every pod with another label, also one that is back and not yet
     // relabelled.
     if others.len() <= allowed && traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
-        let services = pass
-            .seen
-            .services
-            .iter()
-            .filter(|service| !traffic::is_narrowed(service) || !marked(service.mark.as_ref()));
+        let services =
+            pass.seen.services.iter().filter(|service| !is_narrowed(service) || !marked(service.mark.as_ref()));
         items.extend(
             services.map(|service| Withdraw::RerouteService { service: service.name.clone(), mark: mark.clone() }),
         );

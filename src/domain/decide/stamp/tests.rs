@@ -3,7 +3,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 
 use crate::{
-    decide::{decide, fixture::Fixture, pass::Pass},
+    decide::{
+        decide,
+        fixture::{Fixture, based},
+        pass::Pass,
+    },
     observation::{Neighbour, Problem},
     plan::Advance,
 };
@@ -97,11 +101,7 @@ fn members_share_configmaps_as_long_as_there_is_room(
         member.pod.name.clone_from(&member.name);
     }
     if base > 0 {
-        let rendered = serde_json::json!({
-            "name": "settings", "key": "{member}.toml", "base": {"name": "node-base", "key": "base.toml"},
-        });
-        fixture.rollout.spec.fleet.config =
-            serde_json::from_value(serde_json::json!({"rendered": rendered, "format": "Toml"})).unwrap();
+        based(&mut fixture.rollout.spec.fleet.config);
         fixture.replan();
         fixture.seen.base = Some(Ok(format!("# {}\n", "x".repeat(base))));
     }

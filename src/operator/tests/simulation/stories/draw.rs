@@ -99,6 +99,7 @@ fn outages() -> Vec<Fault> {
     ]
 }
 
-fn choose<T: Clone>(rng: &mut Rng, from: &[T]) -> T {
+/// One of these.
+pub fn choose<T: Clone>(rng: &mut Rng, from: &[T]) -> T {
     from[rng.usize(0..from.len())].clone()
 }

@@ -14,6 +14,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{
+    draw::choose,
     script::{NAME, SECOND},
     trouble::Trouble,
 };
@@ -81,8 +82,7 @@ impl fmt::Debug for Edit {
 pub fn draw(rng: &mut Rng, lasting: Duration) -> Trouble {
     let rollout = if rng.u8(0..8) == 0 { SECOND } else { NAME };
     if rng.u8(0..3) == 0 {
-        let edits = field::edits();
-        let edit = edits[rng.usize(0..edits.len())].clone();
+        let edit = choose(rng, &field::edits());
         let back = (rng.u8(0..3) > 0).then_some(lasting * 4);
         return Trouble::Edit { rollout, edit, back };
     }
