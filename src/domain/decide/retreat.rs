@@ -48,9 +48,10 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
     }
     intent.withdraw = withdraw(pass, &mark, &back);
     intent.advance = back.finishing(pass);
-    intent.retreat = Some(back.clocks(pass, &mark.cause));
+    let is_told = pass.phase == Phase::Retreating && run.aborted_at.is_some();
+    intent.retreat = Some(back.clocks(pass, &mark.cause, is_told));
     intent.requeue = Duration::from_millis(500);
-    if pass.phase != Phase::Retreating || run.aborted_at.is_none() {
+    if !is_told {
         intent.transition = Some((mark.cause.reason, mark.cause.message.clone()));
     }
     intent.run = Some(api::status::Run { aborted_at: run.aborted_at.clone().or(Some(Time(mark.cause.at))), ..run });
@@ -58,7 +59,7 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
     intent.state = back.state(pass, &mark.cause, intent.retreat.as_ref());
     let done = intent.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
     let was_done = pass.status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
-    if done && !was_done && intent.transition.is_none() {
+    if done && !was_done {
         intent.transition = Some((Reason::Restored, restored_message(pass).to_owned()));
     }
     Some(intent)
@@ -146,7 +147,8 @@ impl<'p> Back<'p> {
             .all(|service| is_narrowed(service) || !service.endpoints.iter().any(|pod| away.contains(pod.as_str())))
     }
 
-    fn clocks(&self, pass: &Pass<'_>, cause: &Cause) -> Retreat {
+    /// When it got how far. It ends in a later pass than the one that tells of its beginning: a pass tells of one thing.
+    fn clocks(&self, pass: &Pass<'_>, cause: &Cause, is_told: bool) -> Retreat {
         let now = Time(pass.seen.now);
         let before = pass.status.retreat.clone().filter(|_| pass.phase == Phase::Retreating).filter(|retreat| {
             retreat.decided_at.0.as_second() == cause.at.as_second() && retreat.reason == cause.reason
@@ -164,7 +166,7 @@ impl<'p> Back<'p> {
         }
         if self.is_off(pass) {
             retreat.off_at.get_or_insert(now.clone());
-            if self.away.is_empty() {
+            if self.away.is_empty() && is_told {
                 retreat.acknowledged_at.get_or_insert(now);
             }
         }

@@ -134,6 +134,22 @@ fn a_retreat_is_told_once() {
 }
 
 #[test]
+fn a_retreat_that_finds_everybody_back_already_is_told_before_its_end() {
+    let mut fixture = off("rrbb", 0);
+    [0, 1].into_iter().for_each(|member| acknowledge(&mut fixture, member));
+    let status = fixture.rollout.status.as_mut().unwrap();
+    status.retreat = None;
+    status.run.as_mut().unwrap().aborted_at = None;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let plan = plan(&fixture);
+        told.extend(plan.notices.iter().map(|notice| notice.reason));
+        fixture.rollout.status = Some(plan.status);
+    }
+    assert_eq!(told, [Reason::AbortRequested, Reason::Restored]);
+}
+
+#[test]
 fn the_clocks_of_a_retreat_stand_where_they_were_set() {
     let mut fixture = off("rrbb", 5);
     fixture.rollout.spec.traffic = serde_json::from_value(json!({"services": []})).unwrap();
