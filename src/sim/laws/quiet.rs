@@ -1,13 +1,18 @@
 //! L13: everything comes to rest, and then nothing is written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api::OptimizationRollout;
+use api::fleet::Acknowledgement;
 use api::names::{COHORT_LABEL, SERVING_LABEL, cohort};
+use api::rollout::DeletionPolicy;
+use domain::record::Cohort;
 use domain::settings::Values;
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
-use super::view::{Map, View, files, says, switched};
+use super::view::{Map, View, files, says, switched, switches};
 use super::{Found, Law};
 use crate::history::Entry;
 use crate::kind::Key;
@@ -15,7 +20,7 @@ use crate::object::{labels, texts};
 use crate::request::Subresource;
 
 /// Reasons for which a run waits for people, or for ever.
-const WAITING: [&str; 5] = ["Overridden", "Paused", "Silence", "Unreachable", "AwaitingMeasurements"];
+const WAITING: [&str; 6] = ["Overridden", "Paused", "Silence", "Unreachable", "AwaitingMeasurements", "NoMetricsPort"];
 
 #[derive(Default)]
 pub(super) struct Quiet {
@@ -34,6 +39,8 @@ struct Hands {
     edited: BTreeSet<Key>,
     /// What stood in the ConfigMaps that they made.
     made: BTreeMap<Key, BTreeMap<String, String>>,
+    /// How rollouts said that members acknowledge when they were made: members do, and know nothing of edits.
+    acknowledged: BTreeMap<Key, Acknowledgement>,
 }
 
 impl Law for Quiet {
@@ -46,7 +53,7 @@ impl Law for Quiet {
         if let Entry::Calm { .. } = entry {
             self.calm = true;
             for (key, rollout) in view.rollouts() {
-                found.stake(restless(rollout, view, &self.hands));
+                found.stake(restless(key, rollout, view, &self.hands));
                 let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
                 if run.is_some_and(|run| run.aborted_at.is_none() && run.settled_at.is_none()) {
                     self.waiting.insert(key.clone());
@@ -64,6 +71,9 @@ impl Law for Quiet {
 
 impl Hands {
     fn watch(&mut self, entry: &Entry, view: &View) {
+        if let Some((key, before, _)) = entry.change().filter(|(key, ..)| key.plural == "optimizationrollouts") {
+            self.watch_rollout(key, before, view);
+        }
         match entry.change().filter(|(key, ..)| key.plural == "configmaps" && view.ours(entry).is_none()) {
             Some((key, None, Some(made))) => drop(self.made.insert(key.clone(), Map::read(made).files)),
             Some((key, ..)) => drop(self.edited.insert(key.clone())),
@@ -81,6 +91,33 @@ impl Hands {
             _ => {}
         }
     }
+
+    fn watch_rollout(&mut self, key: &Key, before: Option<&Arc<Value>>, view: &View) {
+        match (before, view.rollout(key)) {
+            (None, Some(rollout)) => {
+                self.acknowledged.insert(key.clone(), rollout.spec.fleet.acknowledgement.clone());
+            }
+            (Some(before), None) => {
+                let before = serde_json::from_value::<OptimizationRollout>(before.as_ref().clone()).ok();
+                // It leaves everything as it is.
+                let retained = before.filter(|rollout| rollout.spec.deletion_policy == DeletionPolicy::Retain);
+                let maps = retained.iter().flat_map(|rollout| view.maps_for(rollout));
+                self.edited.extend(maps.map(|(key, _)| key.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether members do not say what they are asked for: somebody gave an optimization a name, a setting a path, or what
+    /// they say it by a name, that they do not know.
+    fn is_silent(&self, key: &Key, rollout: &OptimizationRollout, run: &str, view: &View) -> bool {
+        let says = |pod: &Value| switches(rollout).all(|name| view.enabled(pod).contains(name));
+        let mut optimized = view.maps_of(run).flat_map(|(_, map)| map.members(Cohort::Optimized));
+        self.acknowledged.get(key) != Some(&rollout.spec.fleet.acknowledgement)
+            || switches(rollout).any(|name| !view.knows(name))
+            || optimized
+                .any(|member| view.object(&Key::of::<Pod>(&key.namespace, member)).is_some_and(|pod| !says(pod)))
+    }
 }
 
 /// Whether a pod is out of traffic, or in the optimized cohort.
@@ -91,7 +128,7 @@ fn displaced(pod: &Value) -> bool {
 }
 
 /// What has not come to its end.
-fn restless(rollout: &OptimizationRollout, view: &View, hands: &Hands) -> Option<String> {
+fn restless(key: &Key, rollout: &OptimizationRollout, view: &View, hands: &Hands) -> Option<String> {
     let status = rollout.status.clone().unwrap_or_default();
     let name = rollout.metadata.name.clone().unwrap_or_default();
     let reason = status.summary.map(|summary| summary.reason).unwrap_or_default();
@@ -99,6 +136,10 @@ fn restless(rollout: &OptimizationRollout, view: &View, hands: &Hands) -> Option
     let is_settled = run.settled_at.is_some();
     let is_back = run.aborted_at.is_some() && status.retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
     if !is_settled && (WAITING.contains(&reason.as_str()) && run.aborted_at.is_none() || reason == "Unreachable") {
+        return None;
+    }
+    let is_awaited = !is_settled && reason == "AwaitingAcknowledgement" && run.aborted_at.is_none();
+    if is_awaited && hands.is_silent(key, rollout, &run.id, view) {
         return None;
     }
     if !is_settled && !is_back {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::blast_radius::added;
-use super::view::{View, is_ready};
+use super::view::{View, is_ready, switches};
 use super::{Found, Law};
 use crate::history::{Entry, Write};
 use crate::kind::Key;
@@ -25,8 +25,6 @@ const REPLACED: Duration = Duration::from_secs(180);
 /// What is remembered of pods.
 #[derive(Default)]
 pub(super) struct SafeRoute {
-    /// What each said last, by UID: the optimizations that are on.
-    answers: BTreeMap<String, Vec<String>>,
     /// UID of the pod of each name, and since when it is another one than the first.
     pods: BTreeMap<Key, (String, Option<Instant>)>,
 }
@@ -43,7 +41,7 @@ impl Law for SafeRoute {
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
         self.remember(entry);
         found.violations.extend(self.unlabelled(entry, view));
-        found.violations.extend(self.let_in(entry, view));
+        found.violations.extend(Self::let_in(entry, view));
         let Some(write) = view.ours(entry).filter(|write| matches!(write.key.plural.as_str(), "pods" | "services"))
         else {
             return;
@@ -72,9 +70,6 @@ impl Law for SafeRoute {
 
 impl SafeRoute {
     fn remember(&mut self, entry: &Entry) {
-        if let Entry::Scrape { uid, says: Some(says), .. } = entry {
-            self.answers.insert(uid.clone(), says.clone());
-        }
         let Some((key, _, Some(pod))) = entry.change().filter(|(key, ..)| key.plural == "pods") else { return };
         let uid = text(pod, "/metadata/uid").to_owned();
         match self.pods.get_mut(key) {
@@ -102,7 +97,7 @@ impl SafeRoute {
     }
 
     /// A pod that a retreat lets in again although it said last that it is optimized.
-    fn let_in(&self, entry: &Entry, view: &View) -> Option<String> {
+    fn let_in(entry: &Entry, view: &View) -> Option<String> {
         let write = view.ours(entry).filter(|write| write.key.plural == "pods")?;
         let (before, after) = (write.before.as_deref()?, write.after.as_deref()?);
         let run = texts(before, "/metadata/annotations").remove(RETREAT_ANNOTATION)?;
@@ -113,8 +108,7 @@ impl SafeRoute {
         let serves = |pod: &Value| labels(pod).get(SERVING_LABEL).is_some_and(|serving| serving == "true");
         // A rollout that is being deleted goes without those that stay silent.
         let rollout = view.rollout_of(&run).filter(|rollout| rollout.metadata.deletion_timestamp.is_none())?;
-        let says = self.answers.get(text(after, "/metadata/uid")).cloned().unwrap_or_default();
-        let optimized = rollout.spec.optimizations.iter().any(|optimization| says.contains(&optimization.name));
+        let optimized = switches(rollout).any(|name| view.enabled(after).contains(name));
         let acknowledgement = &rollout.spec.fleet.acknowledgement;
         // Where values change that a switch does not tell, or some are settled already, it says nothing of the run.
         let says = acknowledgement.metric.is_some() && acknowledgement.revision_label.is_none();

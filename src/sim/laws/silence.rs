@@ -1,37 +1,36 @@
 //! L6: what nobody has measured promotes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use api::OptimizationRollout;
 use api::metrics::Source;
 use domain::record::Cohort;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::time::Instant;
 
 use super::clocks::is_edit;
-use super::view::{View, files, says, switched};
+use super::view::{View, files, says, switched, switches};
 use super::{Found, Law};
 use crate::history::Entry;
 use crate::kind::Key;
-use crate::object::text;
 
 /// Beyond two looks, how old an answer may be when a stage ends.
 const SLACK: Duration = Duration::from_secs(5);
 /// The same for a server that scrapes at its own pace.
 const SERVER_SLACK: Duration = Duration::from_secs(60);
 
+/// How long it may take to learn what somebody wrote.
+const SIGHT: Duration = Duration::from_secs(1);
 /// How long it may take to learn what happened during a fault.
 const NEWS: Duration = Duration::from_secs(90);
 
-/// The last answer of each pod, by UID.
+/// What a replica may not know yet, or not wait for.
 #[derive(Default)]
 pub(super) struct Silence {
     /// When something last went wrong with a user's requests.
     faulty: BTreeMap<String, Instant>,
-    answers: BTreeMap<String, (Instant, Vec<String>)>,
-    /// Files that somebody else has written to, by ConfigMap: nobody waits for what their members say.
-    edited: BTreeMap<Key, BTreeSet<String>>,
+    /// Files that somebody else has written to, and when, by ConfigMap: nobody waits for what their members say.
+    edited: BTreeMap<Key, BTreeMap<String, Instant>>,
 }
 
 impl Law for Silence {
@@ -40,9 +39,6 @@ impl Law for Silence {
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
-        if let Entry::Scrape { at, uid, says: Some(says), .. } = entry {
-            self.answers.insert(uid.clone(), (*at, says.clone()));
-        }
         if let Entry::Fault { at, user, .. } = entry {
             self.faulty.insert(user.clone(), *at);
         }
@@ -53,7 +49,7 @@ impl Law for Silence {
                 if is_ours {
                     edited.remove(file)
                 } else {
-                    edited.insert(file.clone())
+                    edited.insert(file.clone(), entry.at())
                 };
             }
         }
@@ -76,19 +72,25 @@ impl Law for Silence {
             // A run that only takes values out: its members are those whose files say nothing.
             return;
         }
+        let acknowledgement = &after.spec.fleet.acknowledgement;
+        // By its revision, a member acknowledges optimizations as well that it does not know.
+        let tells = |name: &&String| acknowledgement.revision_label.is_none() || view.knows(name);
         for (key, map) in view.maps_of(&run.id) {
-            let optimized = |member: &str| map.cohort(&run.id, member) == Some(Cohort::Optimized);
-            let is_edited = |file: &String| self.edited.get(key).is_some_and(|edited| edited.contains(file));
+            let edited = self.edited.get(key);
             for (member, file) in files(after, key, map.files.keys()) {
                 let pod = view.object(&Key::of::<Pod>(&key.namespace, &member));
-                let Some(pod) = pod.filter(|_| optimized(&member) && says(config, map.files.get(file), &values)) else {
+                let Some(pod) = pod.filter(|_| map.cohort(&run.id, &member) == Some(Cohort::Optimized)) else {
                     continue;
                 };
-                let answer = self.answers.get(text(pod, "/metadata/uid"));
-                fresh += usize::from(answer.is_some_and(|(at, _)| freshest.is_none_or(|freshest| *at >= freshest)));
-                let acknowledged = answer.is_some_and(|(_, says)| switches(after).all(|name| says.contains(name)));
-                let is_awaited = after.spec.fleet.acknowledgement.metric.is_some() && !blind && !is_edited(file);
-                if is_awaited && !acknowledged {
+                let edited = edited.and_then(|edited| edited.get(file));
+                let just_now = edited.is_some_and(|at| write.at.duration_since(*at) < SIGHT);
+                if !just_now && !says(config, map.files.get(file), &values) {
+                    continue;
+                }
+                let is_fresh = |at| freshest.is_none_or(|freshest| at >= freshest);
+                fresh += usize::from(view.answered(pod).is_some_and(is_fresh));
+                let is_awaited = acknowledgement.metric.is_some() && !blind && edited.is_none();
+                if is_awaited && !switches(after).filter(tells).all(|name| view.enabled(pod).contains(name)) {
                     broken = Some(format!("the stage ended although {member} never said that it is optimized"));
                 }
             }
@@ -98,9 +100,4 @@ impl Law for Silence {
         }
         found.stake(broken);
     }
-}
-
-/// Names of the optimizations that a rollout switches on.
-fn switches(rollout: &OptimizationRollout) -> impl Iterator<Item = &String> {
-    rollout.spec.optimizations.iter().map(|optimization| &optimization.name)
 }

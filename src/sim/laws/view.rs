@@ -1,6 +1,6 @@
 //! What the history says at one point of it, in the terms of the laws.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::fleet::{Config, Delivery};
@@ -88,6 +88,10 @@ pub(super) struct View {
     pub(super) unready: BTreeMap<Key, Instant>,
     /// When requests of each user that were held up on their way were last let go on.
     released: BTreeMap<String, Instant>,
+    /// What each pod answered last, and when, by UID: the optimizations that it says are on.
+    said: BTreeMap<String, (Instant, Vec<String>)>,
+    /// Optimizations that some member has ever said are on.
+    known: BTreeSet<String>,
 }
 
 impl View {
@@ -102,7 +106,24 @@ impl View {
             status: None,
             unready: BTreeMap::new(),
             released: BTreeMap::new(),
+            said: BTreeMap::new(),
+            known: BTreeSet::new(),
         }
+    }
+
+    /// When a pod answered last.
+    pub(super) fn answered(&self, pod: &Value) -> Option<Instant> {
+        self.said.get(text(pod, "/metadata/uid")).map(|(at, _)| *at)
+    }
+
+    /// The optimizations that a pod said last are on; none where it never answered.
+    pub(super) fn enabled(&self, pod: &Value) -> &[String] {
+        self.said.get(text(pod, "/metadata/uid")).map(|(_, says)| says.as_slice()).unwrap_or_default()
+    }
+
+    /// Whether members know an optimization of this name: one has said that it is on.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.known.contains(name)
     }
 
     /// The write, if it is an accepted one of the operator.
@@ -206,6 +227,10 @@ impl View {
     /// Takes in what happened.
     pub(super) fn apply(&mut self, entry: &Entry) {
         (self.map, self.status) = (None, None);
+        if let Entry::Scrape { at, uid, says: Some(says), .. } = entry {
+            self.known.extend(says.iter().cloned());
+            self.said.insert(uid.clone(), (*at, says.clone()));
+        }
         if let Entry::Fault { at, user, what, .. } = entry
             && what == GOES_ON
         {
@@ -318,6 +343,11 @@ pub(super) fn is_ready(pod: &Value) -> bool {
 /// What a rollout switches.
 pub(super) fn switched(rollout: &OptimizationRollout) -> Values {
     rollout.spec.optimizations.iter().flat_map(optimized_values).collect()
+}
+
+/// Names of the optimizations that a rollout switches on.
+pub(super) fn switches(rollout: &OptimizationRollout) -> impl Iterator<Item = &String> {
+    rollout.spec.optimizations.iter().map(|optimization| &optimization.name)
 }
 
 /// Whether a file says all of these values.

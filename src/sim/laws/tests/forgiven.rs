@@ -152,3 +152,75 @@ fn a_pod_with_a_mark_serves_again_although_it_is_optimized(#[case] settled: bool
     story.let_in("node-0");
     assert_eq!(story.broken().contains(&"L4 safe route"), breaks, "{:#?}", story.laws.violations());
 }
+
+#[rstest]
+#[case::just_now(0, false)]
+#[case::some_time_ago(5, true)]
+fn a_stage_ends_whose_only_member_somebody_took_back(#[case] seconds: u64, #[case] breaks: bool) {
+    let mut story = Story::new();
+    story.wait(70);
+    story.hear("node-0", true);
+    story.edit(None, &map(), json!({}), |map| map["data"]["node-0.toml"] = json!(BASELINE));
+    story.wait(seconds);
+    story.transition("StageStarted", |status| status["stage"] = second_stage());
+    assert_eq!(story.broken().contains(&"L6 silence never promotes"), breaks, "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::by_their_names(None, true)]
+#[case::by_their_revision(Some("revision"), false)]
+fn members_acknowledge_optimizations_that_they_do_not_know(#[case] label: Option<&str>, #[case] breaks: bool) {
+    let mut story = Story::new();
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        rollout["spec"]["fleet"]["acknowledgement"]["revisionLabel"] = json!(label);
+        rollout["spec"]["optimizations"][0]["name"] = json!("unknown");
+    });
+    story.wait(70);
+    story.hear("node-0", true);
+    story.transition("StageStarted", |status| status["stage"] = second_stage());
+    assert_eq!(story.broken().contains(&"L6 silence never promotes"), breaks, "{:#?}", story.laws.violations());
+}
+
+/// What somebody does to a rollout, or what a member says.
+type Happens = fn(&mut Story);
+
+#[rstest]
+#[case::say_so(|story: &mut Story| story.hear("node-0", true), true)]
+#[case::say_that_it_is_off(|story: &mut Story| story.hear("node-0", false), false)]
+#[case::know_it_by_another_name(|story: &mut Story| spec(story, "/optimizations/0/name", "unknown"), false)]
+#[case::say_it_by_another_name(|story: &mut Story| spec(story, "/fleet/acknowledgement/metric", "unknown"), false)]
+fn a_run_waits_for_ever_for_members_that(#[case] happens: Happens, #[case] breaks: bool) {
+    let mut story = Story::new();
+    story.hear("node-0", true);
+    happens(&mut story);
+    story.status(|status| {
+        status["summary"] = json!({"stage": "", "members": "", "traffic": "", "reason": "AwaitingAcknowledgement"});
+    });
+    story.laws.check(&Entry::Calm { at: story.at });
+    assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
+}
+
+/// Somebody edits a field of the spec.
+fn spec(story: &mut Story, path: &str, value: &str) {
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        *rollout["spec"].pointer_mut(path).unwrap() = json!(value);
+    });
+}
+
+#[rstest]
+#[case::restores("Restore", true)]
+#[case::leaves_as_they_are("Retain", false)]
+fn files_are_not_as_before_after_another_rollout_that(#[case] policy: &str, #[case] breaks: bool) {
+    let mut story = Story::new();
+    let second = key("ConfigMap", "settings-1");
+    let made = json!({"metadata": {"name": "settings-1", "namespace": "fleet"}, "data": {"node-0.toml": BASELINE}});
+    story.cluster(&second, Some(made));
+    another(&mut story, |other| other["spec"]["deletionPolicy"] = json!(policy));
+    story
+        .edit(Some("replica-1"), &second, json!({}), |map| map["data"]["node-0.toml"] = json!("pool = false\nx = 1\n"));
+    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
+    story.cluster(&key("OptimizationRollout", "other"), None);
+    story.edit(None, &rollout(), json!({}), taken_back);
+    story.laws.check(&Entry::Calm { at: story.at });
+    assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
+}
