@@ -19,9 +19,11 @@ use crate::{
     },
     delivery,
     observation::{Problem, Shard},
+    patching,
     plan::Advance,
     record::Cohort,
     rendering::{ENTRY_SIZE, LARGEST, LONGEST_BASE, Rendering},
+    settings::setting,
 };
 
 /// What [`Pass::base`] gives, found out anew.
@@ -103,10 +105,12 @@ fn renewal(pass: &Pass<'_>, shard: &Shard, base: Option<&str>) -> Advance {
     let old = Rendering::checked(config, &pass.settings, shard.base.as_deref());
     let new = Rendering::checked(config, &pass.settings, base);
     let cohort = |member: &str| shard.record.members.get(member).map(|entry| entry.cohort);
-    // A value that somebody else took back stays with them.
+    let settled = setting(&pass.settled);
+    // A value that somebody else took back stays with them, in a run as after it.
     let overridden = |member: &str| {
-        cohort(member) == Some(Cohort::Optimized)
-            && shard.files.get(member).map(String::as_str) != old.optimized.as_deref()
+        let (file, cohort) = (shard.files.get(member), cohort(member));
+        let is_off = |file: &String| !patching::says(config.format, file, &settled);
+        file.map(String::as_str) != old.file(cohort) && (cohort == Some(Cohort::Optimized) || file.is_some_and(is_off))
     };
     let renewed = members(shard).into_iter().filter(|member| !overridden(member));
     let files = renewed.map(|member| (delivery::file_key(config, member), new.file(cohort(member)).map(str::to_owned)));

@@ -85,6 +85,23 @@ fn every_members_file_follows_the_base_but_one_that_somebody_else_edited() {
 }
 
 #[test]
+fn what_somebody_took_back_stays_so_when_the_rest_is_settled() {
+    let (mut rollout, mut seen) = running();
+    let run = rollout.status.as_mut().unwrap().run.as_mut().unwrap();
+    run.settled_at = Some(run.started_at.clone());
+    let shard = &mut seen.shards[0];
+    shard.record.members.clear();
+    shard.settled = [("pool.max".to_owned(), api::Scalar::Int(100))].into();
+    shard.files.insert("b".to_owned(), on(OLD));
+    // Another line of it is no reason to leave it behind.
+    shard.files.insert("d".to_owned(), format!("{}# by hand\n", on(OLD)));
+    seen.base = Some(Ok(NEW.to_owned()));
+    let [write] = renewed(&rollout, &seen).try_into().unwrap();
+    let expected = [(".base", NEW.to_owned()), ("a.toml", on(NEW)), ("b.toml", on(NEW)), ("d.toml", on(NEW))];
+    assert_eq!(write.data, expected.map(|(key, text)| (key.to_owned(), Some(text))).into());
+}
+
+#[test]
 fn a_base_that_is_named_no_more_leaves_the_settings_alone() {
     let (mut rollout, mut seen) = running();
     rollout.metadata.name = Some("later".to_owned());
