@@ -7,7 +7,7 @@ use api::{
 
 use crate::{
     delivery,
-    format::splice::fingerprint,
+    format::{FormatError, splice::fingerprint},
     observation::{Member, Problem, Shard},
     patching,
     rendering::Rendering,
@@ -89,8 +89,7 @@ impl<'a> Fitness<'a> {
         }
         let mut changes = self.switched(shard);
         if let Err(error) = patching::patch(self.config.format, file, &changes) {
-            let key = delivery::file_key(self.config, &member.name);
-            return Some(Problem::new(Reason::ConfigUnreadable, format!("ConfigMap {map}, key {key}: {error}")));
+            return Some(unreadable(self.config, &member.name, &error));
         }
         if let Some(revision) = &self.config.revision_path {
             changes.remove(revision);
@@ -104,6 +103,14 @@ impl<'a> Fitness<'a> {
             Problem::new(Reason::AlreadyOptimized, message)
         })
     }
+}
+
+/// A member's own file that cannot be patched.
+#[must_use]
+pub fn unreadable(config: &Config, member: &str, error: &FormatError) -> Problem {
+    let map = delivery::config_map(config, member).unwrap_or_default();
+    let key = delivery::file_key(config, member);
+    Problem::new(Reason::ConfigUnreadable, format!("ConfigMap {map}, key {key}: {error}"))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::{
     roster::Standing,
     settle, shrink, stamp, tell,
 };
-use crate::{cohort::quota, plan::Advance, run::judged_by};
+use crate::{cohort::quota, observation::Problem, plan::Advance, run::judged_by};
 
 /// Edited stages or indicators restart the bake. The run stays in the stage of the same name; without one, in the stage
 /// at its position, or the last. Only another percent changes how many members may be optimized.
@@ -89,6 +89,15 @@ pub fn stamping(pass: &Pass<'_>) -> Option<Intent> {
         return None;
     }
     let stage = pass.status.stage.as_ref()?;
+    let due = stamp::due(pass);
+    if due.is_empty()
+        && let Some(Problem { reason, message }) = stamp::obstacle(pass)
+    {
+        let message = format!("{message}; correct it, and stage {} goes on", stage.name);
+        let mut intent = Intent::state(pass, Kind::Stalled, reason, message);
+        intent.advance = upkeep(pass);
+        return Some(intent);
+    }
     let settling = pass.phase == Phase::Settling;
     let (reason, message) = if settling {
         (Reason::Settling, "the holdout follows".to_owned())
@@ -98,7 +107,7 @@ pub fn stamping(pass: &Pass<'_>) -> Option<Intent> {
     let mut intent = Intent::state(pass, Kind::Working, reason, message);
     intent.advance = match deletion::hold(pass) {
         Some(hold) => vec![hold],
-        None => std::iter::once(Advance::Confirm).chain(stamp::due(pass)).collect(),
+        None => std::iter::once(Advance::Confirm).chain(due).collect(),
     };
     // The labels that come first have to be seen before the ConfigMaps follow.
     intent.requeue = std::time::Duration::from_millis(200);

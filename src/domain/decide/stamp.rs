@@ -9,7 +9,7 @@ use super::{
     roster::Standing,
 };
 use crate::{
-    observation::Pod,
+    observation::{Pod, Problem},
     plan::{Advance, PodTarget},
     record::Cohort,
 };
@@ -35,6 +35,15 @@ pub fn due(pass: &Pass<'_>) -> Vec<Advance> {
     let unlabelled = |standing: &&Standing<'_>| if settling { None } else { label_optimized(&standing.member.pod) };
     let labels: Vec<Advance> = switched.iter().filter_map(unlabelled).collect();
     if labels.is_empty() { writes } else { labels }
+}
+
+/// What keeps the current stage from being written where nothing is due.
+#[must_use]
+pub fn obstacle(pass: &Pass<'_>) -> Option<Problem> {
+    match &pass.spec.fleet.config.delivery {
+        Delivery::Rendered(_) => None,
+        Delivery::Patched(_) => patched::obstacle(pass),
+    }
 }
 
 /// Files on the newest base, then for members that joined, when there is something to tell them: they run the baseline.

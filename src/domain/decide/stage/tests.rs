@@ -1,10 +1,13 @@
 use std::collections::BTreeMap;
 
 use rstest::rstest;
+use serde_json::json;
 
 use crate::{
     decide::{decide, fixture::Fixture},
-    observation::{Measurements, Report},
+    observation::{Measurements, Report, Shard},
+    plan::{Advance, Plan},
+    record::Record,
 };
 
 /// What a run says while its only optimized member does not acknowledge; `reports` are the optimizations that the member
@@ -43,4 +46,53 @@ fn a_stage_counts_as_edited_only(#[case] cohorts: &str, #[case] expected: bool) 
     fixture.edit(75);
     let stage = fixture.rollout.status.unwrap().stage.unwrap();
     assert_eq!((stage.percent, stage.edited), (75, expected));
+}
+
+/// A run on members' own ConfigMaps, in a stage that switches one more.
+fn patched() -> Fixture {
+    let mut fixture = Fixture::new("obbb", 50);
+    fixture.rollout.spec.fleet.config =
+        serde_json::from_value(json!({"patched": {"name": "{member}-config", "key": "node.toml"}})).unwrap();
+    fixture.replan();
+    fixture.rollout.status.as_mut().unwrap().stage.as_mut().unwrap().quota = 2;
+    let all = fixture.seen.shards.remove(0);
+    for (member, file) in all.files {
+        let members = [(member.clone(), all.record.members[&member].clone())].into();
+        let record = Record { members, ..all.record.clone() };
+        fixture.seen.shards.push(Shard {
+            name: format!("{member}-config"),
+            record,
+            files: [(member, file)].into(),
+            ..Shard::default()
+        });
+    }
+    fixture
+}
+
+fn labelled(plan: &Plan) -> Vec<String> {
+    let name = |advance: &Advance| match advance {
+        Advance::LabelPod { pod, .. } => Some(pod.name.clone()),
+        _ => None,
+    };
+    plan.advance.iter().filter_map(name).collect()
+}
+
+#[test]
+fn a_stage_waits_for_whoever_broke_the_file_of_a_member_that_it_switches() {
+    let mut fixture = patched();
+    let next = labelled(&decide(&fixture.rollout, &fixture.seen));
+    let [member] = next.as_slice() else { panic!("{next:?}") };
+    let shard = fixture.seen.shards.iter_mut().find(|shard| shard.files.contains_key(member)).unwrap();
+    let whole = shard.files.insert(member.clone(), "pool = [".to_owned()).unwrap();
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(labelled(&plan), Vec::<String>::new());
+    let stalled = plan.status.conditions.iter().find(|condition| condition.type_ == "Stalled").unwrap();
+    assert_eq!((stalled.status.as_str(), stalled.reason.as_str()), ("True", "ConfigUnreadable"));
+    let (what, then) = (format!("ConfigMap {member}-config, key node.toml: "), "; correct it, and stage half goes on");
+    assert!(stalled.message.starts_with(&what) && stalled.message.ends_with(then), "{}", stalled.message);
+    fixture.rollout.status = Some(plan.status);
+    let name = format!("{member}-config");
+    let shard = fixture.seen.shards.iter_mut().find(|shard| shard.name == name).unwrap();
+    shard.files.insert(member.clone(), whole);
+    assert_eq!(labelled(&decide(&fixture.rollout, &fixture.seen)), next);
 }

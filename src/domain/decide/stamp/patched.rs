@@ -8,12 +8,13 @@ use crate::{
     acknowledgement::fingerprint,
     decide::{
         cohorts::{cohorts, is_eligible},
+        fitness::unreadable,
         pass::Pass,
         roster::Standing,
         tell,
     },
     delivery,
-    observation::Shard,
+    observation::{Problem, Shard},
     patching,
     plan::{Advance, ShardWrite},
     record::{Cohort, Entry, Record},
@@ -36,16 +37,30 @@ pub fn due<'p>(pass: &'p Pass<'_>) -> Vec<(&'p Standing<'p>, Cohort)> {
         .collect()
 }
 
-/// The writes of the current stage, and the members that they switch.
+/// The writes of the current stage, and the members that they switch. Whoever cannot be switched is left as it is.
 #[must_use]
 pub fn writes<'p>(pass: &'p Pass<'_>) -> (Vec<&'p Standing<'p>>, Vec<Advance>) {
-    let due = due(pass);
-    let switched = due.iter().filter(|(_, cohort)| *cohort == Cohort::Optimized).map(|(standing, _)| *standing);
-    (switched.collect(), due.iter().flat_map(|(standing, cohort)| stage_write(pass, standing, *cohort)).collect())
+    let (mut switched, mut writes) = (Vec::new(), Vec::new());
+    for (standing, cohort) in due(pass) {
+        let Ok(written) = stage_write(pass, standing, cohort) else { continue };
+        if cohort == Cohort::Optimized {
+            switched.push(standing);
+        }
+        writes.extend(written);
+    }
+    (switched, writes)
 }
 
-fn stage_write(pass: &Pass<'_>, standing: &Standing<'_>, cohort: Cohort) -> Vec<Advance> {
-    let (Some(run), Some(shard), Some(file)) = (&pass.run, standing.shard, standing.file) else { return Vec::new() };
+/// Why the current stage cannot be written for a member: somebody broke its file since the run began.
+#[must_use]
+pub fn obstacle(pass: &Pass<'_>) -> Option<Problem> {
+    due(pass).into_iter().find_map(|(standing, cohort)| stage_write(pass, standing, cohort).err())
+}
+
+fn stage_write(pass: &Pass<'_>, standing: &Standing<'_>, cohort: Cohort) -> Result<Vec<Advance>, Problem> {
+    let (Some(run), Some(shard), Some(file)) = (&pass.run, standing.shard, standing.file) else {
+        return Ok(Vec::new());
+    };
     let config = &pass.spec.fleet.config;
     let pod = &standing.member.pod;
     let entry = Entry::new(cohort, pass.stamp(), pod);
@@ -54,16 +69,16 @@ fn stage_write(pass: &Pass<'_>, standing: &Standing<'_>, cohort: Cohort) -> Vec<
     write.record(config, Some(&Record { run: run.id.clone(), stage: pass.stamp(), members }));
     let mut touch = None;
     if cohort == Cohort::Optimized {
-        // A file that cannot be patched made its member unfit.
         let mut changes = delivery::switched(config, &pass.settings, &shard.owners);
         // What its owner has changed since it was settled stays.
         changes.retain(|path, _| !pass.settings.released.contains_key(path) || still_says(pass, shard, file, path));
-        let Ok((patched, inverse)) = patching::patch(config.format, file, &changes) else { return Vec::new() };
+        let (patched, inverse) = patching::patch(config.format, file, &changes)
+            .map_err(|error| unreadable(config, &standing.member.name, &error))?;
         touch = tell::touch(pass, standing, &fingerprint(Some(&patched)), &shard.name);
         write.data.insert(delivery::file_key(config, &standing.member.name), Some(patched));
         write.annotations.insert(INVERSE_ANNOTATION.to_owned(), Some(serde_json::json!(inverse).to_string()));
     }
-    std::iter::once(Advance::WriteShard(write)).chain(touch.map(Advance::Touch)).collect()
+    Ok(std::iter::once(Advance::WriteShard(write)).chain(touch.map(Advance::Touch)).collect())
 }
 
 /// Writes what is settled, once, into the files of members that do not have it.
