@@ -6,6 +6,7 @@ use std::{
 };
 
 use api::{
+    names::cohort,
     reason::Reason,
     status::{Retreat, StageStatus},
 };
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     acknowledgement::elapsed,
     mark::{Cause, Mark},
-    observation::Service,
+    observation::{Pod, Problem, Service},
     plan::{Advance, Restoration, Withdraw},
     record::Cohort,
     traffic::is_narrowed,
@@ -136,15 +137,20 @@ impl<'p> Back<'p> {
     }
 
     fn is_off(&self, pass: &Pass<'_>) -> bool {
-        self.restorations.is_empty() && pass.roster.absent.iter().all(|(_, entry)| entry.cohort != Cohort::Optimized)
+        out_of_reach(pass).is_none()
+            && self.restorations.is_empty()
+            && pass.roster.absent.iter().all(|(_, entry)| entry.cohort != Cohort::Optimized)
     }
 
     fn is_rerouted(&self, pass: &Pass<'_>) -> bool {
-        let away: BTreeSet<&str> = self.away.iter().map(|standing| standing.member.pod.name.as_str()).collect();
-        pass.seen
-            .services
-            .iter()
-            .all(|service| is_narrowed(service) || !service.endpoints.iter().any(|pod| away.contains(pod.as_str())))
+        let away: BTreeMap<&str, &Pod> =
+            self.away.iter().map(|standing| (standing.member.pod.name.as_str(), &standing.member.pod)).collect();
+        // A pod that was replaced bears the cohort of its template, by which a narrowed Service leads to it.
+        let is_left_out = |pod: &Pod| pod.cohort.as_deref() != Some(cohort::BASELINE);
+        pass.seen.services.iter().all(|service| {
+            let mut led_to = service.endpoints.iter().filter_map(|pod| away.get(pod.as_str()));
+            led_to.all(|pod| is_narrowed(service) && is_left_out(pod))
+        })
     }
 
     /// When it got how far. It ends in a later pass than the one that tells of its beginning: a pass tells of one thing.
@@ -237,6 +243,10 @@ impl<'p> Back<'p> {
         let names = stamp::listed(self.away.iter().map(|standing| standing.member.name.as_str()));
         let off = retreat.and_then(|retreat| retreat.off_at.as_ref());
         let overdue = off.is_some_and(|off| elapsed(off.0, pass.seen.now) >= UNREACHABLE_AFTER);
+        if let Some(problem) = out_of_reach(pass) {
+            let message = format!("{}; {}; members may still be optimized", cause.message, problem.message);
+            return State { kind: Kind::Stalled, reason: problem.reason, message };
+        }
         if self.away.is_empty() {
             let message = format!("{}; {}", cause.message, restored_message(pass));
             return State { kind: Kind::Stalled, reason: cause.reason, message };
@@ -256,6 +266,17 @@ impl<'p> Back<'p> {
         let message = format!("{}; {} of {total} members are back, waiting for {names}", cause.message, self.back);
         State { kind: Kind::Working, reason: Reason::Retreating, message }
     }
+}
+
+/// What keeps a ConfigMap from being read, or written, that may say optimized values: a pod bears the label of a member that
+/// no record tells of.
+fn out_of_reach<'p>(pass: &'p Pass<'_>) -> Option<&'p Problem> {
+    let strays = || pass.roster.standings.iter().filter(|standing| standing.is_stray());
+    let everybodys = pass.seen.problems.iter().filter(|_| strays().next().is_some());
+    let is_there = |problem: &&Problem| {
+        matches!(problem.reason, Reason::NotOptedIn | Reason::ConfigMapImmutable | Reason::ConfigUnreadable)
+    };
+    everybodys.chain(strays().filter_map(|standing| standing.member.unfit.as_ref())).find(is_there)
 }
 
 /// How things are when everybody is back, and what a person does to try again.

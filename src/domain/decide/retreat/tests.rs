@@ -18,7 +18,7 @@ use crate::{
         pass::{Pass, Phase},
     },
     mark::{Cause, Mark},
-    observation::Service,
+    observation::{Problem, Service},
     plan::{Advance, Plan, Withdraw},
     record::Record,
 };
@@ -159,6 +159,54 @@ fn the_clocks_of_a_retreat_stand_where_they_were_set() {
     let retreat = plan(&fixture).status.retreat.unwrap();
     let expected = Retreat { rerouted_at: Some(now.clone()), acknowledged_at: Some(now), ..before };
     assert_eq!(retreat, expected);
+}
+
+/// A pod of the optimized cohort that no record tells of, because of what is wrong with its ConfigMap.
+fn estranged(reason: Reason) -> Fixture {
+    let mut fixture = off("-bbb", 60);
+    fixture.seen.members[0].pod.cohort = Some("optimized".to_owned());
+    fixture.seen.members[0].unfit = Some(Problem::new(reason, "ConfigMap node-0-config cannot be used"));
+    let retreat = fixture.rollout.status.as_mut().unwrap().retreat.as_mut().unwrap();
+    retreat.off_at = None;
+    fixture
+}
+
+#[rstest]
+#[case::its_owner_forbids_it(Reason::NotOptedIn, false)]
+#[case::it_is_immutable(Reason::ConfigMapImmutable, false)]
+#[case::it_does_not_parse(Reason::ConfigUnreadable, false)]
+#[case::it_is_gone(Reason::ConfigMapMissing, true)]
+fn settings_are_not_back_where_a_config_map_cannot_be_written(#[case] reason: Reason, #[case] expected: bool) {
+    let status = plan(&estranged(reason)).status;
+    let (found, message) = told(&status);
+    assert_eq!(status.retreat.unwrap().off_at.is_some(), expected);
+    assert_eq!(found == format!("{reason:?}"), !expected, "{found}: {message}");
+    assert_eq!(message.contains("cannot be used; members may still be optimized"), !expected, "{message}");
+}
+
+#[rstest]
+#[case::of_no_member_of_the_run("bbbb", true)]
+#[case::of_members_that_were_switched("-bbb", false)]
+fn settings_are_not_back_where_nobody_can_read_the_record(#[case] cohorts: &str, #[case] expected: bool) {
+    let mut fixture = off(cohorts, 60);
+    fixture.rollout.status.as_mut().unwrap().retreat.as_mut().unwrap().off_at = None;
+    if cohorts.starts_with('-') {
+        fixture.seen.members[0].pod.cohort = Some("optimized".to_owned());
+    }
+    fixture.seen.problems.push(Problem::new(Reason::ConfigUnreadable, "ConfigMap settings: .members.json"));
+    assert_eq!(plan(&fixture).status.retreat.unwrap().off_at.is_some(), expected);
+}
+
+#[rstest]
+#[case::bears_the_label_that_the_service_leaves_out("optimized", true)]
+#[case::was_replaced_and_bears_that_of_its_template("baseline", false)]
+fn a_narrowed_service_still_leads_to_a_pod_that(#[case] cohort: &str, #[case] expected: bool) {
+    let mut fixture = off("rrbb", 1);
+    fixture.rollout.spec.traffic = serde_json::from_value(json!({"services": [{"name": "front"}]})).unwrap();
+    fixture.seen.members[0].pod.cohort = Some(cohort.to_owned());
+    narrow(&mut fixture, None, &["node-0", "node-2"]);
+    fixture.seen.services[0].selector.insert("optimization.qudag.io/cohort".to_owned(), "baseline".to_owned());
+    assert_eq!(plan(&fixture).status.retreat.unwrap().rerouted_at.is_some(), expected);
 }
 
 /// Names of pods that get their labels back, of Services that are widened, of ConfigMaps that are written.
