@@ -60,6 +60,12 @@ impl Leadership {
         renewed.is_some_and(|renewed| election::may_advance(renewed.elapsed())).then_some(term)
     }
 
+    /// Whether it has led without a break since it was this term.
+    #[must_use]
+    pub fn still_leads(&self, term: Option<u64>) -> bool {
+        term.is_some() && self.term() == term
+    }
+
     fn take(&self, asked: Instant) {
         self.terms.fetch_add(1, Ordering::SeqCst);
         self.renew(asked);

@@ -52,7 +52,12 @@ impl Context {
             return Ok(self.execute(key, rollout, &plan).await);
         }
         let _turn = self.starts.lock().await;
+        let term = self.leadership.term();
         seen.neighbours = self.newest_neighbours(key, rollout).await?;
+        if !self.leadership.still_leads(term) {
+            // Whoever leads meanwhile may have started another one.
+            return Err(AFTER_FAILURE);
+        }
         Ok(self.execute(key, rollout, &decide(rollout, &seen)).await)
     }
 

@@ -36,7 +36,7 @@ impl Context {
     /// Executes a plan in its order; says when to look again.
     pub(super) async fn execute(&self, key: &Key, rollout: &OptimizationRollout, plan: &Plan) -> Duration {
         let term = self.leadership.term();
-        let leads = || term.is_some() && self.leadership.term() == term;
+        let leads = || self.leadership.still_leads(term);
         let (mut base, mut errors) = match self.withdraw(key, rollout, plan).await {
             Ok(withdrawn) => withdrawn,
             Err(wait) => return wait,

@@ -49,6 +49,24 @@ async fn a_retreat_that_sees_no_configmap_yet_asks_before_it_says_that_all_is_of
     world.check();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_lost_the_lease_while_it_asked_what_there_is_starts_no_run() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    sleep(Duration::from_secs(2)).await;
+    world.server.on_request(|request: &RequestInfo| match (request.key.plural.as_str(), request.verb) {
+        ("leases", Verb::Update | Verb::Patch) => Fault::Refuse(500, "internal error".to_owned()),
+        ("configmaps", Verb::List) => Fault::Delay(Duration::from_secs(9)),
+        _ => Fault::None,
+    });
+    world.apply(&rollout("pooling"));
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.status("pooling").run, None);
+    world.server.stop_faults();
+    world.until_reason("pooling", "Settled").await;
+    world.check();
+}
+
 /// Lets the watches of one kind, or all of them, end, and those that follow never be answered: whoever waits for one does
 /// so for more than a minute. Those that are opened after that are answered.
 async fn silence(world: &World, silent: Option<&'static str>) {
