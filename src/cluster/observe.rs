@@ -178,7 +178,10 @@ fn rendered_maps(
     for map in ours {
         match shard::read(&rollout.spec.fleet.config, &map) {
             Ok(shard) => seen.shards.push(shard),
-            Err(problem) => seen.problems.push(problem),
+            Err(problem) => {
+                seen.locked.extend(shard::locked(&rollout.spec.fleet.config, &map));
+                seen.problems.push(problem);
+            }
         }
     }
     // During a run it has been ours, so somebody made another one in its place: that is not a question of names.
@@ -209,5 +212,6 @@ fn patched_maps(config: &Config, maps: &BTreeMap<String, Arc<ConfigMap>>, seen: 
         };
         member.unfit.get_or_insert(problem);
     }
+    seen.locked = maps.values().filter_map(|map| shard::locked(config, map)).collect();
     seen.shards = read.into_values().filter_map(Result::ok).collect();
 }

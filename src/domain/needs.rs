@@ -131,7 +131,10 @@ pub(crate) fn of(pass: &Pass<'_>) -> Option<Sampling> {
         run: run.id.clone(),
         bake,
         covered,
-        counting: pass.awaited().is_empty() && pass.is_stamped() && !is_overridden(pass),
+        counting: pass.phase != Phase::Retreating
+            && pass.awaited().is_empty()
+            && pass.is_stamped()
+            && !is_overridden(pass),
         interval: metrics.map_or(DEFAULT_INTERVAL, |metrics| metrics.interval.get()),
         targets: source.as_ref().map_or_else(Vec::new, |source| targets(pass, source)),
         source,

@@ -34,6 +34,9 @@ pub struct Observation {
     pub gone_for: BTreeMap<String, Duration>,
     /// The ConfigMaps with members' files that exist: rendered ones in order of their index, patched ones by name.
     pub shards: Vec<Shard>,
+    /// Such ConfigMaps that may not be written any more, and tell whose file says what.
+    #[serde(default)]
+    pub locked: Vec<Locked>,
     /// The text of the base that members' files are made from, or why it cannot be used; `None` where the spec names
     /// none.
     pub base: Option<Result<String, Problem>>,
@@ -140,6 +143,15 @@ pub struct Shard {
     pub inverse: Option<Inverse>,
     /// Field manager of the latest write that was not ours.
     pub last_writer: Option<String>,
+}
+
+/// A ConfigMap with members' files that can be read, and may not be written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Locked {
+    /// What it says.
+    pub shard: Shard,
+    /// Why it may not be written.
+    pub problem: Problem,
 }
 
 /// A Service that routes to the fleet.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    fleet::{Config, Delivery, Rendered},
+    fleet::{Config, Delivery, Patched, Rendered},
     names::{
         BASE_ANNOTATION, BASE_KEY, FIELD_MANAGER, INVERSE_ANNOTATION, MEMBER_ANNOTATION, MEMBERS_KEY,
         RECORD_ANNOTATION, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, ROLLOUT_LABEL, SETTLED_ANNOTATION,
@@ -14,7 +14,7 @@ use api::{
 use domain::{
     delivery,
     mark::Mark,
-    observation::{Problem, Shard},
+    observation::{Locked, Problem, Shard},
     record::Record,
     rendering,
 };
@@ -36,24 +36,37 @@ pub fn is_named(config: &Config, name: &str) -> bool {
 /// # Errors
 /// What makes the ConfigMap unusable: nothing of it is written then.
 pub fn read(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
+    lock(config, map)?;
+    let shard = contents(config, map)?;
+    match &config.delivery {
+        Delivery::Patched(patched) if shard.files.is_empty() => {
+            let message = format!("ConfigMap {} has no key {}; add the member's file to it", shard.name, patched.key);
+            Err(Problem::new(Reason::ConfigUnreadable, message))
+        }
+        Delivery::Patched(_) | Delivery::Rendered(_) => Ok(shard),
+    }
+}
+
+/// Reads what a ConfigMap records that may not be written any more; `None` where it may, or records nothing. Of one whose
+/// owner forbids to edit it, nothing but the record is known.
+#[must_use]
+pub fn locked(config: &Config, map: &ConfigMap) -> Option<Locked> {
+    let problem = lock(config, map).err()?;
+    let shard = contents(config, map).ok().filter(|shard| !shard.record.members.is_empty())?;
+    Some(Locked { shard, problem })
+}
+
+fn contents(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
     let name = map.name_any();
-    let data = map.data.as_ref();
+    let own = |key: &str| map.data.as_ref().and_then(|data| data.get(key));
     let (record, base, files) = match &config.delivery {
         Delivery::Rendered(rendered) => {
-            if map.immutable == Some(true) {
-                let message = format!("ConfigMap {name} is immutable: delete it, it will be made again");
-                return Err(Problem::new(Reason::ConfigMapImmutable, message));
-            }
-            let own = |key: &str| data.and_then(|data| data.get(key));
             (own(MEMBERS_KEY).map(String::as_str), own(BASE_KEY).cloned(), rendered_files(rendered, map))
         }
         Delivery::Patched(patched) => {
-            let member = owner(config, map)?;
-            let file = data.and_then(|data| data.get(&patched.key)).ok_or_else(|| {
-                let message = format!("ConfigMap {name} has no key {}; add the member's file to it", patched.key);
-                Problem::new(Reason::ConfigUnreadable, message)
-            })?;
-            (annotation(map, RECORD_ANNOTATION), None, BTreeMap::from([(member.to_owned(), file.clone())]))
+            let member = delivery::member_of(&patched.name, &name);
+            let file = member.zip(own(&patched.key)).map(|(member, file)| (member.to_owned(), file.clone()));
+            (annotation(map, RECORD_ANNOTATION), None, file.into_iter().collect())
         }
     };
     Ok(Shard {
@@ -71,14 +84,27 @@ pub fn read(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
     })
 }
 
-/// The member whose own this ConfigMap is, if it may be edited.
-fn owner<'m>(config: &Config, map: &'m ConfigMap) -> Result<&'m str, Problem> {
+/// Why a ConfigMap may not be written.
+fn lock(config: &Config, map: &ConfigMap) -> Result<(), Problem> {
+    let name = map.name_any();
+    let again = match &config.delivery {
+        Delivery::Rendered(_) => "delete it, it will be made again",
+        Delivery::Patched(patched) => {
+            permission(config, patched, map)?;
+            "make it again without immutable: true"
+        }
+    };
+    if map.immutable == Some(true) {
+        return Err(Problem::new(Reason::ConfigMapImmutable, format!("ConfigMap {name} is immutable: {again}")));
+    }
+    Ok(())
+}
+
+/// Whether the owner of a member's ConfigMap lets it be edited.
+fn permission(config: &Config, patched: &Patched, map: &ConfigMap) -> Result<(), Problem> {
     let name = map.name_any();
     let Some(member) = annotation(map, MEMBER_ANNOTATION) else {
-        let member = match &config.delivery {
-            Delivery::Patched(patched) => delivery::member_of(&patched.name, &name).unwrap_or_default().to_owned(),
-            Delivery::Rendered(_) => String::new(),
-        };
+        let member = delivery::member_of(&patched.name, &name).unwrap_or_default();
         let message = format!(
             "the owner of ConfigMap {name} does not let the operator edit it; to allow it: kubectl --namespace {} \
              annotate configmap {name} {MEMBER_ANNOTATION}={member}",
@@ -93,11 +119,7 @@ fn owner<'m>(config: &Config, map: &'m ConfigMap) -> Result<&'m str, Problem> {
         );
         return Err(Problem::new(Reason::NotOptedIn, message));
     }
-    if map.immutable == Some(true) {
-        let message = format!("ConfigMap {name} is immutable: make it again without immutable: true");
-        return Err(Problem::new(Reason::ConfigMapImmutable, message));
-    }
-    Ok(member)
+    Ok(())
 }
 
 fn rendered_files(rendered: &Rendered, map: &ConfigMap) -> BTreeMap<String, String> {
@@ -139,7 +161,8 @@ pub fn prune(map: &mut ConfigMap) {
         });
     } else {
         map.data = None;
-        map.metadata.annotations = None;
+        // Who was allowed to edit it once knows what it has recorded there.
+        map.annotations_mut().retain(|name, _| name == RECORD_ANNOTATION);
     }
 }
 

@@ -137,6 +137,11 @@ fn vanished(pass: &Pass<'_>) -> Option<Cause> {
         }
         // Pods are labelled before their ConfigMaps are written, so only a stage that is written tells.
         Delivery::Patched(_) => {
+            let locked = pass.roster.in_cohort(Cohort::Optimized).find_map(|standing| standing.locked);
+            if let Some(problem) = locked {
+                let message = format!("during the run: {}", problem.message);
+                return Some(Cause::new(Reason::Overridden, &message, pass.seen.now));
+            }
             let stray = stray.filter(|_| pass.run_shards().next().is_none() || pass.is_stamped());
             stray.map(|stray| match &stray.unfit {
                 Some(problem) => format!("during the run: {}", problem.message),

@@ -47,7 +47,10 @@ pub fn cohorts<'a>(pass: &'a Pass<'_>) -> BTreeMap<&'a str, Cohort> {
         ordered.retain(|name| recorded.contains_key(name));
     }
     let quota = pass.status.stage.as_ref().map_or(0, |stage| usize::try_from(stage.quota).unwrap_or(0));
-    let mut room = quota.saturating_sub(pass.roster.optimized_count());
+    // Who may be optimized, although no record can be read that says so, takes a place.
+    let unknown =
+        pass.roster.standings.iter().filter(|standing| standing.entry.is_none() && standing.is_out_of_reach());
+    let mut room = quota.saturating_sub(pass.roster.optimized_count() + unknown.count());
     let mut holdouts = usize::try_from(run.holdout).unwrap_or(0);
     let first = pass.stamp() == 0;
     let mut cohorts: BTreeMap<&str, Cohort> = BTreeMap::new();

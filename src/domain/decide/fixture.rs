@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use api::{
     OptimizationRollout,
     fleet::{Base, Config, Delivery},
+    reason::Reason,
     status::Run,
 };
 use serde_json::{Value, json};
 
 use crate::{
     decide::decide,
-    observation::{Member, Observation, Pod, Shard},
+    observation::{Locked, Member, Observation, Pod, Problem, Shard},
     plan::{Advance, ShardWrite},
     record::Record,
 };
@@ -116,6 +117,34 @@ impl Fixture {
         self.seen.shards[0].record.run.clone_from(&id);
         let run = self.run();
         (run.id, run.plan) = (id, plan);
+    }
+
+    /// Members have ConfigMaps of their own.
+    pub fn patch(&mut self) {
+        self.rollout.spec.fleet.config =
+            serde_json::from_value(json!({"patched": {"name": "{member}-config", "key": "node.toml"}})).unwrap();
+        self.replan();
+        let all = self.seen.shards.remove(0);
+        for (member, file) in all.files {
+            let members =
+                all.record.members.get(&member).map(|entry| (member.clone(), entry.clone())).into_iter().collect();
+            let (name, files) = (format!("{member}-config"), [(member, file)].into());
+            let record = Record { members, ..all.record.clone() };
+            self.seen.shards.push(Shard { name, record, files, ..Shard::default() });
+        }
+    }
+
+    /// A ConfigMap may not be written any more.
+    pub fn lock(&mut self, name: &str, reason: Reason) {
+        let found = self.seen.shards.iter().position(|shard| shard.name == name).unwrap();
+        let problem = Problem::new(reason, format!("ConfigMap {name} is locked"));
+        let shard = self.seen.shards.remove(found);
+        let own = self.seen.members.iter_mut().find(|member| format!("{}-config", member.name) == name);
+        match own {
+            Some(member) => member.unfit = Some(problem.clone()),
+            None => self.seen.problems.push(problem.clone()),
+        }
+        self.seen.locked.push(Locked { shard, problem });
     }
 
     /// The stage gets another percent, and the status follows.

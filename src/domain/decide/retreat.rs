@@ -17,7 +17,7 @@ use super::{
     closing::{closed, forgotten},
     intent::{Intent, Kind, State},
     pass::{Pass, Phase},
-    roster::Standing,
+    roster::{Standing, is_barrier},
     stamp::{self, label_returned},
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
     mark::{Cause, Mark},
     observation::{Pod, Problem, Service},
     plan::{Advance, Restoration, Withdraw},
-    record::Cohort,
+    record::{Cohort, Record},
     traffic::is_narrowed,
 };
 
@@ -268,15 +268,17 @@ impl<'p> Back<'p> {
     }
 }
 
-/// What keeps a ConfigMap from being read, or written, that may say optimized values: a pod bears the label of a member that
-/// no record tells of.
+/// What keeps a ConfigMap from being read, or written, that says optimized values: its record says so, or, where nobody can
+/// read that, a pod bears the label of a member that no record tells of.
 fn out_of_reach<'p>(pass: &'p Pass<'_>) -> Option<&'p Problem> {
+    let run = pass.run.as_ref().map(|run| run.id.as_str());
+    let optimized = |record: &Record| record.members.values().any(|entry| entry.cohort == Cohort::Optimized);
+    let locked = pass.seen.locked.iter().filter(|locked| Some(locked.shard.record.run.as_str()) == run);
+    let mut locked = locked.filter(|locked| optimized(&locked.shard.record)).map(|locked| &locked.problem);
     let strays = || pass.roster.standings.iter().filter(|standing| standing.is_stray());
     let everybodys = pass.seen.problems.iter().filter(|_| strays().next().is_some());
-    let is_there = |problem: &&Problem| {
-        matches!(problem.reason, Reason::NotOptedIn | Reason::ConfigMapImmutable | Reason::ConfigUnreadable)
-    };
-    everybodys.chain(strays().filter_map(|standing| standing.member.unfit.as_ref())).find(is_there)
+    let of_members = strays().filter_map(|standing| standing.member.unfit.as_ref());
+    locked.next().or_else(|| everybodys.chain(of_members).find(|problem| is_barrier(problem)))
 }
 
 /// How things are when everybody is back, and what a person does to try again.

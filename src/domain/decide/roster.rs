@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{OptimizationRolloutSpec, names::cohort};
+use api::{OptimizationRolloutSpec, names::cohort, reason::Reason};
 use jiff::Timestamp;
 
 use super::fitness::Fitness;
@@ -29,8 +29,10 @@ pub struct Roster<'a> {
 pub struct Standing<'a> {
     /// The member.
     pub member: &'a Member,
-    /// The ConfigMap that has its file or its entry.
+    /// The ConfigMap that has its file or its entry, where it may be written.
     pub shard: Option<&'a Shard>,
+    /// Why it may not, where it has an entry there.
+    pub locked: Option<&'a Problem>,
     /// Its entry in this run.
     pub entry: Option<&'a Entry>,
     /// Its file.
@@ -58,6 +60,16 @@ impl Standing<'_> {
         self.entry.is_none() && self.member.pod.cohort.as_deref() == Some(cohort::OPTIMIZED)
     }
 
+    /// Whether its file says optimized values, as far as anybody knows, and nobody can take them back: its ConfigMap may
+    /// not be written, or does not tell.
+    #[must_use]
+    pub fn is_out_of_reach(&self) -> bool {
+        match self.cohort() {
+            Some(cohort) => cohort == Cohort::Optimized && self.locked.is_some(),
+            None => self.is_stray() && self.member.unfit.as_ref().is_some_and(is_barrier),
+        }
+    }
+
     /// Whether its file changed in this run and it has not acknowledged it.
     #[must_use]
     pub fn is_pending(&self) -> bool {
@@ -75,13 +87,15 @@ impl<'a> Roster<'a> {
         settings: &Settings,
         switching: bool,
     ) -> Self {
-        let mut entries: BTreeMap<&str, (&Shard, &Entry)> = BTreeMap::new();
-        let mut files: BTreeMap<&str, (&Shard, &str)> = BTreeMap::new();
-        for shard in &seen.shards {
-            files.extend(shard.files.iter().map(|(member, file)| (member.as_str(), (shard, file.as_str()))));
+        let mut entries: BTreeMap<&str, (Result<&Shard, &Problem>, &Entry)> = BTreeMap::new();
+        let mut files: BTreeMap<&str, (Option<&Shard>, &str)> = BTreeMap::new();
+        let locked = seen.locked.iter().map(|locked| (&locked.shard, Some(&locked.problem)));
+        for (shard, problem) in seen.shards.iter().map(|shard| (shard, None)).chain(locked) {
+            let map = problem.map_or(Ok(shard), Err);
+            files.extend(shard.files.iter().map(|(member, file)| (member.as_str(), (map.ok(), file.as_str()))));
             if Some(shard.record.run.as_str()) == run {
                 let members = shard.record.members.iter();
-                entries.extend(members.map(|(member, entry)| (member.as_str(), (shard, entry))));
+                entries.extend(members.map(|(member, entry)| (member.as_str(), (map, entry))));
             }
         }
         let config = &spec.fleet.config;
@@ -99,7 +113,9 @@ impl<'a> Roster<'a> {
                 let file = files.get(member.name.as_str());
                 let text = file.map(|(_, text)| *text);
                 let cohort = entry.map(|(_, entry)| entry.cohort);
-                let shard = entry.map(|(shard, _)| shard).or(file.map(|(shard, _)| *shard));
+                let map = entry.map(|(map, _)| map);
+                let shard = map.map_or_else(|| file.and_then(|(shard, _)| *shard), Result::ok);
+                let locked = map.and_then(Result::err);
                 let entry = entry.map(|(_, entry)| entry);
                 let rendering = shard.and_then(|shard| renderings.get(shard.name.as_str())).unwrap_or(&overlay);
                 let told = if text == rendering.file(cohort) { overlay.file(cohort) } else { text };
@@ -109,11 +125,14 @@ impl<'a> Roster<'a> {
                 Standing {
                     member,
                     shard,
+                    locked,
                     entry,
                     file: text,
                     fingerprint,
                     acknowledgement,
-                    overridden: cohort == Some(Cohort::Optimized) && fitness.is_overridden(shard, rendering, text),
+                    overridden: cohort == Some(Cohort::Optimized)
+                        && locked.is_none()
+                        && fitness.is_overridden(shard, rendering, text),
                     unfit: if entry.is_some() { None } else { fitness.unfit(member, shard, text) },
                 }
             })
@@ -138,6 +157,12 @@ impl<'a> Roster<'a> {
         self.in_cohort(Cohort::Optimized).count()
             + self.absent.iter().filter(|(_, entry)| entry.cohort == Cohort::Optimized).count()
     }
+}
+
+/// Whether a problem is one of a ConfigMap that is there, and out of reach.
+#[must_use]
+pub fn is_barrier(problem: &Problem) -> bool {
+    matches!(problem.reason, Reason::NotOptedIn | Reason::ConfigMapImmutable | Reason::ConfigUnreadable)
 }
 
 /// Whether a member runs its file; only asked of those that were switched, because the others were told nothing.
@@ -167,3 +192,6 @@ fn acknowledgement(
     };
     Acknowledgement::of(&spec.fleet.acknowledgement, &member.pod, told, &expected, report, seen.now)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Settling: the optimized values become the baseline of every member.
 
+use std::time::Duration;
+
 use api::{fleet::Delivery, names::INVERSE_ANNOTATION, reason::Reason, status::Run};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -8,9 +10,11 @@ use super::{
     deletion,
     intent::{ACTIVE, Intent, Kind},
     pass::{Pass, Phase},
+    roster::Standing,
     stamp::{self, label_returned, patched::write_to},
 };
 use crate::{
+    acknowledgement::elapsed,
     delivery,
     observation::Shard,
     patching::{self, Inverse},
@@ -18,6 +22,9 @@ use crate::{
     record::Cohort,
     settled::owners,
 };
+
+/// Later than caches are, unless something is wrong.
+const LATE: Duration = Duration::from_secs(10);
 
 /// What has begun to be settled is settled, whatever else is wanted meanwhile.
 #[must_use]
@@ -38,21 +45,12 @@ pub fn settle(pass: &Pass<'_>) -> Intent {
         .collect();
     let mut intent =
         Intent::state(pass, Kind::Working, Reason::Settling, "every member follows; the values are settled");
-    intent.requeue = std::time::Duration::from_millis(200);
+    intent.requeue = Duration::from_millis(200);
     if !labels.is_empty() {
         intent.advance = labels;
         return intent;
     }
-    let settled = &pass.settings.optimized;
-    let writes: Vec<Advance> = closed(pass, pass.stamp())
-        .into_iter()
-        .map(|(shard, mut write)| {
-            let patched = absent_follow(pass, shard, &mut write);
-            let inverse = patched.as_ref().or(shard.inverse.as_ref());
-            write.settle(settled, &owners(pass.name(), &pass.spec.optimizations, settled, &shard.owners, inverse));
-            Advance::WriteShard(write)
-        })
-        .collect();
+    let writes = closes(pass);
     if !writes.is_empty() {
         let since = pass.run.as_ref().and_then(|run| run.closing_at.clone()).unwrap_or(Time(pass.seen.now));
         intent.run = intent.run.map(|run| Run { closing_at: Some(since), ..run });
@@ -64,6 +62,28 @@ pub fn settle(pass: &Pass<'_>) -> Intent {
     intent.run = intent.run.map(|run| Run { settled_at: Some(Time(pass.seen.now)), ..run });
     intent.requeue = ACTIVE;
     intent
+}
+
+/// The values become the baseline on every ConfigMap that the run is not over on yet.
+fn closes(pass: &Pass<'_>) -> Vec<Advance> {
+    let settled = &pass.settings.optimized;
+    let close = |(shard, mut write): (&Shard, ShardWrite)| {
+        if !is_left_behind(pass, shard) {
+            let patched = absent_follow(pass, shard, &mut write);
+            let inverse = patched.as_ref().or(shard.inverse.as_ref());
+            write.settle(settled, &owners(pass.name(), &pass.spec.optimizations, settled, &shard.owners, inverse));
+        }
+        Advance::WriteShard(write)
+    };
+    closed(pass, pass.stamp()).into_iter().map(close).collect()
+}
+
+/// Whether nobody could write a member's own ConfigMap when the others followed: the member joins now.
+fn is_left_behind(pass: &Pass<'_>, shard: &Shard) -> bool {
+    let behind = |standing: &Standing<'_>| {
+        standing.cohort() != Some(Cohort::Optimized) && shard.record.members.contains_key(&standing.member.name)
+    };
+    pass.roster.standings.iter().any(behind)
 }
 
 /// Members that have no pod now find the values when they come back. The file of one that was switched says them already,
@@ -91,7 +111,7 @@ fn absent_follow(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Opti
     inverse
 }
 
-/// Nothing to do but to tell those who join, to let go of the finalizer, and of members' own ConfigMaps in which nothing
+/// Nothing to do but to tell those who join, and whose ConfigMap was out of reach at the end, to let go of the finalizer, and of members' own ConfigMaps in which nothing
 /// is settled any more.
 #[must_use]
 pub fn settled(pass: &Pass<'_>) -> Option<Intent> {
@@ -100,14 +120,23 @@ pub fn settled(pass: &Pass<'_>) -> Option<Intent> {
     }
     let message = "the optimized values are the baseline of every member";
     let mut intent = Intent::state(pass, Kind::Waiting, Reason::Settled, message);
-    intent.advance = deletion::hold_settled(pass).into_iter().chain(stamp::joiners(pass)).chain(traces(pass)).collect();
+    let over = if pass.settled.is_empty() { traces(pass) } else { left_behind(pass) };
+    intent.advance = deletion::hold_settled(pass).into_iter().chain(stamp::joiners(pass)).chain(over).collect();
     Some(intent)
+}
+
+/// The end of the run on ConfigMaps that were out of reach when the others had it. What was written a moment ago is not seen
+/// yet where caches are late.
+fn left_behind(pass: &Pass<'_>) -> Vec<Advance> {
+    let settled = pass.run.as_ref().and_then(|run| run.settled_at.as_ref());
+    let is_seen = settled.is_some_and(|settled| elapsed(settled.0, pass.seen.now) >= LATE);
+    if is_seen { closes(pass) } else { Vec::new() }
 }
 
 /// What a run leaves behind in members' own ConfigMaps, where it has taken out all that was settled.
 fn traces(pass: &Pass<'_>) -> Vec<Advance> {
     let config = &pass.spec.fleet.config;
-    if matches!(config.delivery, Delivery::Rendered(_)) || !pass.settled.is_empty() {
+    if matches!(config.delivery, Delivery::Rendered(_)) {
         return Vec::new();
     }
     let forgotten = |shard: &Shard| {

@@ -21,12 +21,18 @@ pub(super) fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Wit
     if own != Some(&mark.run) {
         items.push(Withdraw::MarkRollout(mark.clone()));
     }
-    let told = back.away.iter().copied().filter(|standing| standing.cohort() != Some(Cohort::Optimized));
+    let told = back
+        .away
+        .iter()
+        .copied()
+        .filter(|standing| standing.cohort() != Some(Cohort::Optimized) && !standing.is_out_of_reach());
     let told: Vec<&Standing<'_>> = told.collect();
     let evictions = tell::evictions(pass, &told);
     items.extend(traffic_away(pass, mark, back, &evictions, &marked));
     items.extend(back.restorations.values().cloned().map(Box::new).map(Withdraw::Restore));
-    items.extend(back.away.iter().filter_map(|standing| {
+    // Who reads a file that says optimized values still is told nothing.
+    let reached = back.away.iter().filter(|standing| !standing.is_out_of_reach());
+    items.extend(reached.filter_map(|standing| {
         let restoration = back.restoration_of(standing);
         let restored = restoration.map(|restoration| restoration.fingerprint(&standing.member.name));
         let fingerprint = restored.as_ref().unwrap_or(&standing.fingerprint);

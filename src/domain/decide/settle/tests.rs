@@ -136,3 +136,47 @@ fn a_member_without_a_pod_keeps_what_somebody_made_of_its_file(
     fixture.pass().unwrap();
     assert_eq!(fixture.seen.shards[0].files["node-9"], expected);
 }
+
+/// A run on members' own ConfigMaps that has settled without the last member, whose map was locked until now.
+fn left_behind(seconds: i64, cohort: &str) -> Fixture {
+    let mut fixture = Fixture::new(&format!("ooo{cohort}"), 100);
+    fixture.patch();
+    let now = Time(fixture.seen.now);
+    let run = fixture.run();
+    (run.succeeded_at, run.settling_at) = (Some(now.clone()), Some(now.clone()));
+    (run.closing_at, run.settled_at) = (Some(now.clone()), Some(now));
+    for shard in fixture.seen.shards.iter_mut().take(3) {
+        shard.record.members.clear();
+        shard.settled = [("pool.enabled".to_owned(), api::Scalar::Bool(true))].into();
+    }
+    for member in &mut fixture.seen.members {
+        member.pod.cohort = Some("baseline".to_owned());
+    }
+    fixture.seen.now += jiff::SignedDuration::from_secs(seconds);
+    fixture
+}
+
+#[rstest]
+#[case::at_once("h", 5, &[])]
+#[case::after_a_while("h", 15, &["node-3-config"])]
+#[case::that_was_switched("o", 15, &["node-3-config"])]
+fn a_run_ends_on_a_map_that_was_locked_when_it_ended_on_others(
+    #[case] cohort: &str,
+    #[case] seconds: i64,
+    #[case] expected: &[&str],
+) {
+    let fixture = left_behind(seconds, cohort);
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    let writes: Vec<_> = plan
+        .advance
+        .iter()
+        .filter_map(|advance| match advance {
+            Advance::WriteShard(write) if write.name == "node-3-config" => Some(write),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(writes.iter().map(|write| write.name.as_str()).collect::<Vec<_>>(), expected);
+    let settles = writes.iter().any(|write| write.annotations.contains_key("optimization.qudag.io/settled"));
+    // Who was not switched follows as one that joins, once it has no entry.
+    assert_eq!(settles, cohort == "o" && !expected.is_empty());
+}

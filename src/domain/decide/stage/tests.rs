@@ -1,13 +1,12 @@
 use std::collections::BTreeMap;
 
+use api::reason::Reason;
 use rstest::rstest;
-use serde_json::json;
 
 use crate::{
     decide::{decide, fixture::Fixture},
-    observation::{Measurements, Report, Shard},
+    observation::{Measurements, Report},
     plan::{Advance, Plan},
-    record::Record,
 };
 
 /// What a run says while its only optimized member does not acknowledge; `reports` are the optimizations that the member
@@ -51,21 +50,8 @@ fn a_stage_counts_as_edited_only(#[case] cohorts: &str, #[case] expected: bool) 
 /// A run on members' own ConfigMaps, in a stage that switches one more.
 fn patched() -> Fixture {
     let mut fixture = Fixture::new("obbb", 50);
-    fixture.rollout.spec.fleet.config =
-        serde_json::from_value(json!({"patched": {"name": "{member}-config", "key": "node.toml"}})).unwrap();
-    fixture.replan();
+    fixture.patch();
     fixture.rollout.status.as_mut().unwrap().stage.as_mut().unwrap().quota = 2;
-    let all = fixture.seen.shards.remove(0);
-    for (member, file) in all.files {
-        let members = [(member.clone(), all.record.members[&member].clone())].into();
-        let record = Record { members, ..all.record.clone() };
-        fixture.seen.shards.push(Shard {
-            name: format!("{member}-config"),
-            record,
-            files: [(member, file)].into(),
-            ..Shard::default()
-        });
-    }
     fixture
 }
 
@@ -95,4 +81,17 @@ fn a_stage_waits_for_whoever_broke_the_file_of_a_member_that_it_switches() {
     let shard = fixture.seen.shards.iter_mut().find(|shard| shard.name == name).unwrap();
     shard.files.insert(member.clone(), whole);
     assert_eq!(labelled(&decide(&fixture.rollout, &fixture.seen)), next);
+}
+
+#[test]
+fn a_stage_waits_for_whoever_locked_the_map_of_a_member_that_it_switches() {
+    let mut fixture = patched();
+    let next = labelled(&decide(&fixture.rollout, &fixture.seen));
+    let [member] = next.as_slice() else { panic!("{next:?}") };
+    fixture.lock(&format!("{member}-config"), Reason::NotOptedIn);
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(labelled(&plan), Vec::<String>::new());
+    let stalled = plan.status.conditions.iter().find(|condition| condition.type_ == "Stalled").unwrap();
+    let told = format!("ConfigMap {member}-config is locked; correct it, and stage half goes on");
+    assert_eq!((stalled.reason.as_str(), stalled.message.as_str()), ("NotOptedIn", told.as_str()));
 }

@@ -58,6 +58,9 @@ pub fn obstacle(pass: &Pass<'_>) -> Option<Problem> {
 }
 
 fn stage_write(pass: &Pass<'_>, standing: &Standing<'_>, cohort: Cohort) -> Result<Vec<Advance>, Problem> {
+    if let Some(problem) = standing.locked {
+        return Err(problem.clone());
+    }
     let (Some(run), Some(shard), Some(file)) = (&pass.run, standing.shard, standing.file) else {
         return Ok(Vec::new());
     };
