@@ -119,7 +119,7 @@ pub fn check(
         says: Some(said.optimized.then(|| OPTIMIZATION.to_owned()).into_iter().collect()),
         fails: None,
     }));
-    entries.push(Entry::Calm { at: at(times.calm) });
+    entries.push(Entry::Calm { at: at(times.calm), reads: 0 });
     entries.sort_by_key(Entry::at);
 
     let laws = Laws::new(REPLICA);

@@ -98,6 +98,8 @@ pub enum Entry {
     Calm {
         /// When.
         at: Instant,
+        /// How often anything but a Lease was read in the minute before.
+        reads: u64,
     },
 }
 
@@ -109,7 +111,7 @@ impl Entry {
             | Self::Change { at, .. }
             | Self::Scrape { at, .. }
             | Self::Fault { at, .. }
-            | Self::Calm { at } => *at,
+            | Self::Calm { at, .. } => *at,
         }
     }
 

@@ -13,11 +13,13 @@ use crate::server::ApiServer;
 use view::View;
 
 mod aborted;
+mod answers;
 mod blast_radius;
 mod clocks;
 mod cohorts;
 mod deletion;
 mod evidence;
+mod hands;
 mod harm;
 mod independence;
 mod leader;
@@ -28,6 +30,7 @@ mod scope;
 mod secrets;
 mod silence;
 mod view;
+mod waits;
 
 pub use secrets::CANARY;
 

@@ -57,6 +57,8 @@ pub(crate) struct State {
     /// Everything that happened so far.
     history: Vec<Entry>,
     watchers: Vec<Watcher>,
+    /// How often anything but a Lease was read so far.
+    pub(crate) reads: u64,
     pub(crate) unsupported: Vec<String>,
     /// Users by token.
     pub(crate) tokens: BTreeMap<String, String>,
@@ -78,6 +80,7 @@ impl ApiServer {
             queue: Queue::default(),
             history: Vec::new(),
             watchers: Vec::new(),
+            reads: 0,
             unsupported: Vec::new(),
             tokens: BTreeMap::new(),
             readers: BTreeSet::new(),

@@ -99,6 +99,7 @@ impl ApiServer {
         } else if call.info.verb.writes() {
             self.write(&call, refused)
         } else {
+            self.state().reads += u64::from(call.info.key.plural != "leases");
             refused.map_or_else(|| self.read(call), Err)
         };
         if fault == Fault::CrashAfter {

@@ -1,15 +1,21 @@
 //! L3 and L16: what the clocks of a retreat and of a bake say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use api::OptimizationRollout;
+use api::indicator::Mode;
+use api::metrics::Source;
+use api::names::{COHORT_LABEL, cohort};
 use api::status::Retreat;
 use domain::record::Cohort;
+use serde_json::Value;
 use tokio::time::Instant;
 
-use super::view::View;
+use super::view::{View, files, switches};
 use super::{Found, Law};
 use crate::history::Entry;
+use crate::object::{is_being_deleted, labels, text};
 
 /// Times in a status have whole seconds.
 const ROUNDING: Duration = Duration::from_secs(1);
@@ -31,8 +37,12 @@ impl Law for ClockOrder {
         let off = retreat.off_at.is_some() && !was(|retreat| retreat.off_at.is_some());
         let optimized = view.count(&run.id, Cohort::Optimized);
         if off {
-            let broken = optimized > 0;
-            found.stake(broken.then(|| format!("offAt is set while {optimized} members are recorded as optimized")));
+            let broken =
+                (optimized > 0).then(|| format!("offAt is set while {optimized} members are recorded as optimized"));
+            found.stake(broken.or_else(|| still_said(&run.id, after, view)));
+        }
+        if retreat.acknowledged_at.is_some() && !was(|retreat| retreat.acknowledged_at.is_some()) {
+            found.stake(still_enabled(after, view));
         }
         if retreat.acknowledged_at.is_some() && retreat.off_at.is_none() {
             found.violations.push("acknowledgedAt is set before offAt".to_owned());
@@ -52,24 +62,93 @@ impl Law for ClockOrder {
     }
 }
 
+/// A file of a member of a run that says a switched value, and was written by nobody else; or a record that nobody can
+/// read, of a member that is optimized.
+fn still_said(run: &str, rollout: &OptimizationRollout, view: &View) -> Option<String> {
+    let is_on = |pod: &Value| {
+        let cohort = labels(pod).get(COHORT_LABEL).is_some_and(|cohort| cohort == cohort::OPTIMIZED);
+        cohort && is_enabled(pod, rollout, view)
+    };
+    let on: BTreeSet<&str> =
+        view.fleet(rollout).filter(|(_, pod)| is_on(pod)).map(|(key, _)| key.name.as_str()).collect();
+    view.maps_for(rollout).find_map(|(key, map)| {
+        let members = files(rollout, key, map.files.keys());
+        if map.unreadable && members.iter().any(|(member, _)| on.contains(member.as_str())) {
+            return Some(format!("offAt is set while the record in {key} cannot be read"));
+        }
+        let ours = |member: &str, file| map.cohort(run, member).is_some() && view.edited(key, file).is_none();
+        let mut members = members.into_iter();
+        let said = members.find(|(member, file)| ours(member, file) && map.switches_on(file, rollout));
+        said.map(|(member, _)| format!("offAt is set while the file of {member} is on"))
+    })
+}
+
+/// A member whose last answer says that it is optimized, where that tells of this run alone.
+fn still_enabled(rollout: &OptimizationRollout, view: &View) -> Option<String> {
+    let acknowledgement = &rollout.spec.fleet.acknowledgement;
+    let by_name = acknowledgement.metric.is_some() && acknowledgement.revision_label.is_none();
+    if !by_name || rollout.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let mut elsewhere = view
+        .maps_for(rollout)
+        .filter(|(key, map)| !map.settled.is_empty() || map.files.keys().any(|file| view.edited(key, file).is_some()));
+    if elsewhere.next().is_some() {
+        return None;
+    }
+    let mut there = view.fleet(rollout).filter(|(_, pod)| !is_being_deleted(pod));
+    let enabled = there.find(|(_, pod)| is_enabled(pod, rollout, view))?.1;
+    Some(format!("acknowledgedAt is set although {} said last that it is optimized", text(enabled, "/metadata/name")))
+}
+
+fn is_enabled(pod: &Value, rollout: &OptimizationRollout, view: &View) -> bool {
+    switches(rollout).any(|name| view.answers().enabled(pod).contains(name))
+}
+
 /// Whether a stage is what an edit of the list made of the one before.
 pub(super) fn is_edit(stage: &Option<api::status::StageStatus>) -> bool {
     stage.as_ref().is_some_and(|stage| stage.edited)
 }
 
-/// When the current stages and watches began.
+/// When the current stages and watches began, and what was seen of their optimized members, by run.
 #[derive(Default)]
 pub(super) struct Bakes {
-    stages: BTreeMap<String, Instant>,
-    watches: BTreeMap<String, Instant>,
+    stages: BTreeMap<String, Bake>,
+    watches: BTreeMap<String, Bake>,
+}
+
+/// A time that is watched.
+struct Bake {
+    began: Instant,
+    /// How much of it the answers of optimized members tell of.
+    seen: Duration,
+    seen_to: Instant,
+    /// The longest time that one answer told of.
+    reach: Duration,
+}
+
+impl Bake {
+    fn new(began: Instant) -> Self {
+        Self { began, seen: Duration::ZERO, seen_to: began, reach: Duration::ZERO }
+    }
+
+    /// An optimized member answers: it tells of the time since the last answer, and never of more than two intervals.
+    fn hear(&mut self, at: Instant, interval: Duration) {
+        self.reach = self.reach.max(interval * 2);
+        self.seen += at.duration_since(self.seen_to).min(self.reach);
+        self.seen_to = at;
+    }
 }
 
 impl Law for Bakes {
     fn law(&self) -> (&'static str, &'static str) {
-        ("L16 clocks", "steps, skew and failover only ever lengthen a bake")
+        ("L16 clocks", "steps, skew, failover and silence only ever lengthen a bake")
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
+        if let Entry::Scrape { at, pod, says: Some(_), fails: Some(_), .. } = entry {
+            self.hear(*at, pod, view);
+        }
         let Some((write, before, after)) = view.status_write(entry) else { return };
         let (old, new) = (before.status.clone().unwrap_or_default(), after.status.clone().unwrap_or_default());
         let Some(run) = new.run else { return };
@@ -80,26 +159,54 @@ impl Law for Bakes {
         let promoted = is_same && !is_edit(&new.stage) && (index(&new.stage) > index(&old.stage) || succeeds);
         if promoted && after.spec.promote_through.is_none() {
             let stage = usize::try_from(index(&old.stage)).ok().and_then(|index| after.spec.stages.get(index));
-            let (bake, began) = (stage.map_or(Duration::ZERO, |stage| stage.bake.get()), self.stages.get(&run.id));
-            let watched = began.map_or(Duration::MAX, |began| write.at.duration_since(*began));
-            let short = watched + ROUNDING < bake;
-            found.stake(short.then(|| format!("a stage that bakes for {bake:?} was over after {watched:?}")));
+            let bake = stage.map_or(Duration::ZERO, |stage| stage.bake.get());
+            found.stake(cut_short("stage", bake, self.stages.get(&run.id), write.at, after));
         }
         let alone = view.rollouts().filter(|(key, _)| key.namespace == write.key.namespace).count() == 1;
         if is_same && fact(|run| run.settling_at.is_some()) && alone {
-            let (wanted, began) = (after.spec.watch_after.get(), self.watches.get(&run.id));
-            let watched = began.map_or(Duration::MAX, |began| write.at.duration_since(*began));
-            let short = watched + ROUNDING < wanted;
-            found.stake(short.then(|| format!("a watch of {wanted:?} was over after {watched:?}")));
+            found.stake(cut_short("watch", after.spec.watch_after.get(), self.watches.get(&run.id), write.at, after));
         }
         let started = |stage: &Option<api::status::StageStatus>| {
             stage.as_ref().map(|stage| (stage.index, stage.started_at.clone(), stage.judged_by.clone()))
         };
         if !is_same || started(&old.stage) != started(&new.stage) {
-            self.stages.insert(run.id.clone(), write.at);
+            self.stages.insert(run.id.clone(), Bake::new(write.at));
         }
         if succeeds {
-            self.watches.insert(run.id, write.at);
+            self.watches.insert(run.id, Bake::new(write.at));
         }
     }
+}
+
+impl Bakes {
+    fn hear(&mut self, at: Instant, member: &str, view: &View) {
+        for (run, bake) in self.stages.iter_mut().chain(&mut self.watches) {
+            let Some(metrics) = view.rollout_of(run).and_then(|rollout| rollout.spec.metrics.as_ref()) else {
+                continue;
+            };
+            if view.maps_of(run).any(|(_, map)| map.cohort(run, member) == Some(Cohort::Optimized)) {
+                bake.hear(at, metrics.interval.get());
+            }
+        }
+    }
+}
+
+/// How a stage or a watch was over too soon, or with too little seen of it.
+fn cut_short(
+    what: &str,
+    wanted: Duration,
+    bake: Option<&Bake>,
+    at: Instant,
+    rollout: &OptimizationRollout,
+) -> Option<String> {
+    let bake = bake?;
+    let watched = at.duration_since(bake.began) + ROUNDING;
+    if watched < wanted {
+        return Some(format!("a {what} of {wanted:?} was over after {watched:?}"));
+    }
+    let by_members = rollout.spec.metrics.as_ref().is_some_and(|metrics| matches!(metrics.source, Source::Pods(_)));
+    let enforces = rollout.spec.indicators.iter().any(|indicator| indicator.mode == Mode::Enforce);
+    let seen = bake.seen + bake.reach / 2 + ROUNDING;
+    (by_members && enforces && seen < wanted)
+        .then(|| format!("a {what} of {wanted:?} was over although its members told of {:?} of it", bake.seen))
 }

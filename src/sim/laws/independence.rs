@@ -53,7 +53,8 @@ impl Law for Independence {
             self.due.iter().filter(|(_, (_, due))| *due < entry.at()).map(|(key, _)| key.clone()).collect();
         for key in late {
             let Some((run, _)) = self.due.remove(&key) else { continue };
-            let still = view.maps_of(&run).any(|(at, map)| *at == key && map.members(Cohort::Optimized).count() > 0);
+            let still = !view.is_locked(&key)
+                && view.maps_of(&run).any(|(at, map)| *at == key && map.members(Cohort::Optimized).count() > 0);
             found.stake(still.then(|| format!("{key} was not tried within {DEADLINE:?} of the first mark of {run}")));
         }
         let Some(write) = view.ours(entry) else { return };

@@ -29,8 +29,6 @@ const NEWS: Duration = Duration::from_secs(90);
 pub(super) struct Silence {
     /// When something last went wrong with a user's requests.
     faulty: BTreeMap<String, Instant>,
-    /// Files that somebody else has written to, and when, by ConfigMap: nobody waits for what their members say.
-    edited: BTreeMap<Key, BTreeMap<String, Instant>>,
 }
 
 impl Law for Silence {
@@ -41,17 +39,6 @@ impl Law for Silence {
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
         if let Entry::Fault { at, user, .. } = entry {
             self.faulty.insert(user.clone(), *at);
-        }
-        if let (Some((key, Some(_), _)), Some((before, after))) = (entry.change(), view.map_change()) {
-            let edited = self.edited.entry(key.clone()).or_default();
-            let is_ours = view.ours(entry).is_some();
-            for (file, _) in after.files.iter().filter(|(file, text)| before.files.get(*file) != Some(*text)) {
-                if is_ours {
-                    edited.remove(file)
-                } else {
-                    edited.insert(file.clone(), entry.at())
-                };
-            }
         }
         let Some((write, before, after)) = view.status_write(entry) else { return };
         let (old, new) = (before.status.clone().unwrap_or_default(), after.status.clone().unwrap_or_default());
@@ -74,23 +61,23 @@ impl Law for Silence {
         }
         let acknowledgement = &after.spec.fleet.acknowledgement;
         // By its revision, a member acknowledges optimizations as well that it does not know.
-        let tells = |name: &&String| acknowledgement.revision_label.is_none() || view.knows(name);
+        let tells = |name: &&String| acknowledgement.revision_label.is_none() || view.answers().knows(name);
         for (key, map) in view.maps_of(&run.id) {
-            let edited = self.edited.get(key);
             for (member, file) in files(after, key, map.files.keys()) {
                 let pod = view.object(&Key::of::<Pod>(&key.namespace, &member));
                 let Some(pod) = pod.filter(|_| map.cohort(&run.id, &member) == Some(Cohort::Optimized)) else {
                     continue;
                 };
-                let edited = edited.and_then(|edited| edited.get(file));
-                let just_now = edited.is_some_and(|at| write.at.duration_since(*at) < SIGHT);
+                // Nobody waits for what is said by members whose files somebody else has written to.
+                let edited = view.edited(key, file);
+                let just_now = edited.is_some_and(|at| write.at.duration_since(at) < SIGHT);
                 if !just_now && !says(config, map.files.get(file), &values) {
                     continue;
                 }
                 let is_fresh = |at| freshest.is_none_or(|freshest| at >= freshest);
-                fresh += usize::from(view.answered(pod).is_some_and(is_fresh));
+                fresh += usize::from(view.answers().at(pod).is_some_and(is_fresh));
                 let is_awaited = acknowledgement.metric.is_some() && !blind && edited.is_none();
-                if is_awaited && !switches(after).filter(tells).all(|name| view.enabled(pod).contains(name)) {
+                if is_awaited && !switches(after).filter(tells).all(|name| view.answers().enabled(pod).contains(name)) {
                     broken = Some(format!("the stage ended although {member} never said that it is optimized"));
                 }
             }

@@ -83,8 +83,7 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     story.edit(Some("replica-1"), &map(), version(), |map| map["data"]["node-1.toml"] = json!(OPTIMIZED));
 })]
 #[case::a_quota_beyond_the_percentage("L1 blast radius", |story: &mut Story| {
-    story.wait(70);
-    story.hear("node-0", true);
+    story.bake(true);
     story.transition("StageStarted", |status| {
         status["stage"] = second_stage();
         status["stage"]["quota"] = json!(3);
@@ -104,6 +103,22 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
         status["retreat"] = json!({"reason": "LimitBreached", "message": "m", "decidedAt": "2026-01-01T00:01:00Z",
             "offAt": "2026-01-01T00:01:00Z"});
     });
+})]
+#[case::off_is_said_while_a_file_is_on("L3 abort deadline", |story: &mut Story| story.retreat_to(OPTIMIZED))]
+#[case::off_is_said_while_nobody_can_read_a_record("L3 abort deadline", |story: &mut Story| {
+    story.hear("node-0", true);
+    story.edit(None, &map(), json!({}), |map| map["data"][".members.json"] = json!("{"));
+    story.transition("LimitBreached", |status| {
+        status["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
+        status["conditions"][0] = condition("Aborted", true);
+        status["retreat"] = json!({"reason": "LimitBreached", "message": "m", "decidedAt": "2026-01-01T00:01:00Z",
+            "offAt": "2026-01-01T00:01:00Z"});
+    });
+})]
+#[case::acknowledgement_is_said_too_early("L3 abort deadline", |story: &mut Story| {
+    story.hear("node-0", true);
+    story.retreat();
+    story.status(|status| status["retreat"]["acknowledgedAt"] = json!("2026-01-01T00:01:00Z"));
 })]
 #[case::nobody_serves("L4 safe route", |story: &mut Story| {
     for number in 1..6 {
@@ -150,13 +165,12 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     story.let_in("node-0");
 })]
 #[case::promoted_in_silence("L6 silence never promotes", |story: &mut Story| {
-    story.hear("node-0", true);
-    story.wait(70);
+    story.bake(true);
+    story.wait(30);
     story.transition("StageStarted", |status| status["stage"] = second_stage());
 })]
 #[case::promoted_without_acknowledgement("L6 silence never promotes", |story: &mut Story| {
-    story.wait(70);
-    story.hear("node-0", false);
+    story.bake(false);
     story.transition("StageStarted", |status| status["stage"] = second_stage());
 })]
 #[case::switched_on_twice("L7 idempotent retreat", |story: &mut Story| {
@@ -241,7 +255,7 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
         rollout["status"]["run"]["settledAt"] = json!("2026-01-01T00:01:00Z");
     });
     story.edit(None, &key("Pod", "node-0"), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("baseline"));
-    story.laws.check(&Entry::Calm { at: story.at });
+    story.calm();
 })]
 #[case::a_file_that_is_on_after_a_retreat("L13 convergence and quiet", |story: &mut Story| {
     story.edit(None, &key("Pod", "node-0"), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("baseline"));
@@ -249,7 +263,7 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     let mut closed = settings(0, &[]);
     closed["data"]["node-0.toml"] = json!(OPTIMIZED);
     story.write("replica-1", &map(), Some(closed), version());
-    story.laws.check(&Entry::Calm { at: story.at });
+    story.calm();
 })]
 #[case::a_members_own_file_that_is_not_what_it_was("L13 convergence and quiet", |story: &mut Story| {
     story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
@@ -267,7 +281,7 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     });
     story.cluster(&own, Some(file));
     story.edit(Some("replica-1"), &own, version(), |map| map["data"]["node.toml"] = json!("pool = 0\n"));
-    story.laws.check(&Entry::Calm { at: story.at });
+    story.calm();
 })]
 #[case::a_write_in_the_calm("L13 convergence and quiet", |story: &mut Story| {
     story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
@@ -275,13 +289,76 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     story.edit(None, &rollout(), json!({}), |rollout| {
         rollout["status"]["run"]["settledAt"] = json!("2026-01-01T00:01:00Z");
     });
-    story.laws.check(&Entry::Calm { at: story.at });
+    story.calm();
     story.edit(Some("replica-1"), &map(), version(), |map| {
         map["metadata"]["annotations"] = json!({"optimization.qudag.io/settled": "{}"});
     });
 })]
 #[case::a_run_without_an_end("L13 convergence and quiet", |story: &mut Story| {
-    story.laws.check(&Entry::Calm { at: story.at });
+    story.calm();
+})]
+#[case::a_rollout_that_never_starts("L13 convergence and quiet", |story: &mut Story| {
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        rollout["status"] = json!({"summary": {"stage": "", "members": "", "traffic": "", "reason": "RunStarted"}});
+    });
+    story.calm();
+})]
+#[case::a_member_that_says_it_is_back_is_waited_for("L13 convergence and quiet", |story: &mut Story| {
+    story.hear("node-0", true);
+    story.retreat();
+    story.hear("node-0", false);
+    story.waits("Unreachable");
+    story.calm();
+})]
+#[case::members_that_answer_are_waited_for("L13 convergence and quiet", |story: &mut Story| {
+    for number in 0..6 {
+        story.measure(&format!("node-{number}"), number == 0, Some(0.001));
+    }
+    story.waits("AwaitingMeasurements");
+    story.calm();
+})]
+#[case::a_map_that_can_be_read_is_waited_for("L13 convergence and quiet", |story: &mut Story| {
+    story.waits("ConfigUnreadable");
+    story.calm();
+})]
+#[case::a_write_is_refused_for_ever("L13 convergence and quiet", |story: &mut Story| {
+    story.waits("Paused");
+    story.refused("replica-1", &map(), json!({}));
+    story.calm();
+})]
+#[case::a_run_that_waits_is_reported_all_the_time("L13 convergence and quiet", |story: &mut Story| {
+    story.waits("Paused");
+    story.calm();
+    for _ in 0..5 {
+        story.wait(1);
+        story.waits("Paused");
+    }
+})]
+#[case::everything_is_read_all_the_time("L13 convergence and quiet", |story: &mut Story| {
+    story.waits("Paused");
+    story.laws.check(&Entry::Calm { at: story.at, reads: 1000 });
+})]
+#[case::a_pod_is_labelled_after_its_rollout("L13 convergence and quiet", |story: &mut Story| {
+    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
+    story.edit(Some("replica-1"), &key("Pod", "node-3"), version(), |pod| {
+        pod["metadata"]["labels"][COHORT] = json!("optimized");
+    });
+    story.cluster(&rollout(), None);
+    story.calm();
+})]
+#[case::a_record_of_a_rollout_that_is_gone("L13 convergence and quiet", |story: &mut Story| {
+    story.edit(None, &key("Pod", "node-0"), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("baseline"));
+    story.cluster(&rollout(), None);
+    story.calm();
+})]
+#[case::a_file_that_is_on_after_its_rollout("L13 convergence and quiet", |story: &mut Story| {
+    story.edit(None, &key("Pod", "node-0"), json!({}), |pod| pod["metadata"]["labels"][COHORT] = json!("baseline"));
+    story.edit(None, &rollout(), json!({}), taken_back);
+    let mut closed = settings(0, &[]);
+    closed["data"]["node-0.toml"] = json!(OPTIMIZED);
+    story.write("replica-1", &map(), Some(closed), version());
+    story.cluster(&rollout(), None);
+    story.calm();
 })]
 #[case::a_standby_goes_ahead("L14 one advances", |story: &mut Story| {
     let mut ahead = settings(1, &first());
@@ -303,8 +380,7 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     story.promote();
 })]
 #[case::a_stage_that_comes_too_late_for_the_lease("L14 one advances", |story: &mut Story| {
-    story.wait(70);
-    story.hear("node-0", true);
+    story.bake(true);
     story.renew();
     story.wait(7);
     story.transition("StageStarted", |status| status["stage"] = second_stage());
@@ -326,21 +402,23 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     story.hear("node-0", true);
     story.transition("StageStarted", |status| status["stage"] = second_stage());
 })]
-#[case::a_transition_without_a_word("L17 evidence", |story: &mut Story| {
+#[case::a_bake_in_silence("L16 clocks", |story: &mut Story| {
     story.wait(70);
-    story.hear("node-0", true);
+    story.measure("node-0", true, Some(0.001));
+    story.transition("StageStarted", |status| status["stage"] = second_stage());
+})]
+#[case::a_transition_without_a_word("L17 evidence", |story: &mut Story| {
+    story.bake(true);
     story.status(|status| status["stage"] = second_stage());
 })]
 #[case::a_transition_without_an_event("L17 evidence", |story: &mut Story| {
-    story.wait(70);
-    story.hear("node-0", true);
+    story.bake(true);
     story.tell("StageStarted", "why", |status| status["stage"] = second_stage());
     story.wait(10);
     story.hear("node-0", true);
 })]
 #[case::a_transition_whose_event_is_refused("L17 evidence", |story: &mut Story| {
-    story.wait(70);
-    story.hear("node-0", true);
+    story.bake(true);
     story.tell("StageStarted", "why", |status| status["stage"] = second_stage());
     story.refused("replica-1", &key("Event", "e"), json!({"reason": "StageStarted", "note": "why"}));
     story.wait(10);

@@ -1,11 +1,12 @@
 //! What the history says at one point of it, in the terms of the laws.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::fleet::{Config, Delivery};
 use api::names::{
-    BASE_KEY, MEMBERS_KEY, RECORD_ANNOTATION, RETREAT_ANNOTATION, SETTLED_ANNOTATION, SETTLED_BY_ANNOTATION,
+    BASE_KEY, MEMBER_ANNOTATION, MEMBERS_KEY, RECORD_ANNOTATION, RETREAT_ANNOTATION, ROLLOUT_LABEL, SETTLED_ANNOTATION,
+    SETTLED_BY_ANNOTATION,
 };
 use api::{OptimizationRollout, Scalar};
 use domain::record::{Cohort, Record};
@@ -15,6 +16,7 @@ use domain::{delivery, format};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::answers::Answers;
 use crate::history::{Entry, GOES_ON, HELD, Write};
 use crate::kind::Key;
 use crate::object::{is_being_deleted, labels, text, texts};
@@ -22,7 +24,9 @@ use crate::object::{is_being_deleted, labels, text, texts};
 /// A ConfigMap as the laws read it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Map {
+    /// Empty where it cannot be read.
     pub(super) record: Record,
+    pub(super) unreadable: bool,
     pub(super) files: BTreeMap<String, String>,
     pub(super) mark: Option<String>,
     pub(super) settled: Values,
@@ -38,8 +42,10 @@ impl Map {
         let record = files.remove(MEMBERS_KEY).or_else(|| annotations.get(RECORD_ANNOTATION).cloned());
         let settled = annotations.get(SETTLED_ANNOTATION).and_then(|text| serde_json::from_str(text).ok());
         let owners = annotations.get(SETTLED_BY_ANNOTATION).and_then(|text| serde_json::from_str(text).ok());
+        let record = Record::parse(record.as_deref());
         Self {
-            record: Record::parse(record.as_deref()).unwrap_or_default(),
+            unreadable: record.is_err(),
+            record: record.unwrap_or_default(),
             files,
             mark: annotations.get(RETREAT_ANNOTATION).cloned(),
             settled: settled.unwrap_or_default(),
@@ -50,6 +56,12 @@ impl Map {
     /// Members of a cohort of its run.
     pub(super) fn members(&self, cohort: Cohort) -> impl Iterator<Item = &String> {
         self.record.members.iter().filter(move |(_, entry)| entry.cohort == cohort).map(|(member, _)| member)
+    }
+
+    /// Whether a file says a value that a rollout switches, and that is not settled.
+    pub(super) fn switches_on(&self, file: &str, rollout: &OptimizationRollout) -> bool {
+        let mut switched = switched(rollout).into_iter().filter(|(path, _)| !self.settled.contains_key(path));
+        switched.any(|value| says(&rollout.spec.fleet.config, self.files.get(file), &Values::from([value])))
     }
 
     /// The cohort of a member in a run.
@@ -88,10 +100,9 @@ pub(super) struct View {
     pub(super) unready: BTreeMap<Key, Instant>,
     /// When requests of each user that were held up on their way were last let go on.
     released: BTreeMap<String, Instant>,
-    /// What each pod answered last, and when, by UID: the optimizations that it says are on.
-    said: BTreeMap<String, (Instant, Vec<String>)>,
-    /// Optimizations that some member has ever said are on.
-    known: BTreeSet<String>,
+    answers: Answers,
+    /// Files that somebody else has written to since the operator did, and when, by ConfigMap.
+    edited: BTreeMap<Key, BTreeMap<String, Instant>>,
 }
 
 impl View {
@@ -106,42 +117,37 @@ impl View {
             status: None,
             unready: BTreeMap::new(),
             released: BTreeMap::new(),
-            said: BTreeMap::new(),
-            known: BTreeSet::new(),
+            answers: Answers::default(),
+            edited: BTreeMap::new(),
         }
     }
 
-    /// When a pod answered last.
-    pub(super) fn answered(&self, pod: &Value) -> Option<Instant> {
-        self.said.get(text(pod, "/metadata/uid")).map(|(at, _)| *at)
+    /// What members said.
+    pub(super) fn answers(&self) -> &Answers {
+        &self.answers
     }
 
-    /// The optimizations that a pod said last are on; none where it never answered.
-    pub(super) fn enabled(&self, pod: &Value) -> &[String] {
-        self.said.get(text(pod, "/metadata/uid")).map(|(_, says)| says.as_slice()).unwrap_or_default()
+    /// When somebody else last wrote to a file, if the operator has not done so since.
+    pub(super) fn edited(&self, map: &Key, file: &str) -> Option<Instant> {
+        self.edited.get(map)?.get(file).copied()
     }
 
-    /// Whether members know an optimization of this name: one has said that it is on.
-    pub(super) fn knows(&self, name: &str) -> bool {
-        self.known.contains(name)
+    /// The write, if it is one of the operator, accepted or not.
+    pub(super) fn sent<'e>(&self, entry: &'e Entry) -> Option<&'e Write> {
+        match entry {
+            Entry::Write(write) if write.user.starts_with(&self.account) => Some(write),
+            _ => None,
+        }
     }
 
     /// The write, if it is an accepted one of the operator.
     pub(super) fn ours<'e>(&self, entry: &'e Entry) -> Option<&'e Write> {
-        match entry {
-            Entry::Write(write) if write.is_accepted() && write.user.starts_with(&self.account) => Some(write),
-            _ => None,
-        }
+        self.sent(entry).filter(|write| write.is_accepted())
     }
 
     /// Whether a write may have been sent long before it arrived, and held up on its way.
     pub(super) fn was_held(&self, write: &Write) -> bool {
         self.released.get(&write.user).is_some_and(|at| write.at.duration_since(*at) < HELD)
-    }
-
-    /// What the ConfigMap that the last entry changed was before and after, whoever wrote it.
-    pub(super) fn map_change(&self) -> Option<&(Map, Map)> {
-        self.map.as_ref()
     }
 
     /// The ConfigMap that this entry, an accepted write of the operator, changed: before and after.
@@ -208,6 +214,14 @@ impl View {
         self.maps.iter().filter(move |(key, map)| key.namespace == namespace && brings(key, map))
     }
 
+    /// Whether a ConfigMap may not be written: its owner does not allow it, or it is immutable.
+    pub(super) fn is_locked(&self, map: &Key) -> bool {
+        let Some(object) = self.object(map) else { return false };
+        let is_ours = labels(object).contains_key(ROLLOUT_LABEL);
+        let is_allowed = is_ours || texts(object, "/metadata/annotations").contains_key(MEMBER_ANNOTATION);
+        !is_allowed || object.get("immutable") == Some(&Value::Bool(true))
+    }
+
     /// How many members a run has in a cohort.
     pub(super) fn count(&self, run: &str, cohort: Cohort) -> usize {
         self.maps_of(run).map(|(_, map)| map.members(cohort).count()).sum()
@@ -227,10 +241,7 @@ impl View {
     /// Takes in what happened.
     pub(super) fn apply(&mut self, entry: &Entry) {
         (self.map, self.status) = (None, None);
-        if let Entry::Scrape { at, uid, says: Some(says), .. } = entry {
-            self.known.extend(says.iter().cloned());
-            self.said.insert(uid.clone(), (*at, says.clone()));
-        }
+        self.answers.apply(entry);
         if let Entry::Fault { at, user, what, .. } = entry
             && what == GOES_ON
         {
@@ -259,10 +270,25 @@ impl View {
                     None => self.maps.remove(key),
                 };
                 let after = self.maps.get(key).cloned();
+                if let (Some(before), Some(after)) = (&before, &after) {
+                    self.apply_files(key, before, after, entry);
+                }
                 self.map = after.map(|after| (before.unwrap_or_default(), after));
             }
             "pods" => self.apply_pod(key, before.is_none(), after.map(Arc::as_ref), entry.at()),
             _ => {}
+        }
+    }
+
+    fn apply_files(&mut self, key: &Key, before: &Map, after: &Map, entry: &Entry) {
+        let ours = self.ours(entry).is_some();
+        let edited = self.edited.entry(key.clone()).or_default();
+        for (file, _) in after.files.iter().filter(|(file, text)| before.files.get(*file) != Some(*text)) {
+            if ours {
+                edited.remove(file);
+            } else {
+                edited.insert(file.clone(), entry.at());
+            }
         }
     }
 

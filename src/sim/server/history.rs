@@ -17,6 +17,11 @@ impl ApiServer {
         writes.collect()
     }
 
+    /// How often anything but a Lease was read so far: an object, a collection, or what happens to one.
+    pub fn reads(&self) -> u64 {
+        self.state().reads
+    }
+
     /// Everything that happened since entry number `from`, oldest first.
     pub fn history(&self, from: usize) -> Vec<Entry> {
         self.state().history.get(from..).unwrap_or_default().to_vec()

@@ -42,7 +42,8 @@ pub fn end_state(world: &World) -> Value {
 pub fn rested_state(world: &World) -> Value {
     let mut left = end_state(world);
     let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap_or_default();
-    let record = map["data"][MEMBERS_KEY].as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
+    // Somebody may have broken it.
+    let record = map["data"][MEMBERS_KEY].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
     let conditions = world.status("pooling").conditions.into_iter();
     let conditions =
         conditions.map(|condition| format!("{} {} {}", condition.type_, condition.status, condition.reason));

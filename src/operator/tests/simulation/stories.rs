@@ -3,6 +3,7 @@
 mod draw;
 pub mod edit;
 mod foreign;
+mod owner;
 mod parallel;
 pub mod play;
 mod replicas;

@@ -21,7 +21,7 @@ fn a_pod_that_somebody_else_takes_out_after_the_end_stays_out() {
     };
     story.edit(None, &key("Pod", "node-0"), json!({}), set("true"));
     story.edit(None, &key("Pod", "node-0"), json!({}), set("false"));
-    story.laws.check(&Entry::Calm { at: story.at });
+    story.calm();
     assert!(!story.broken().contains(&"L13 convergence and quiet"), "{:#?}", story.laws.violations());
 }
 
@@ -45,8 +45,7 @@ fn a_map_that_was_tried_right_before_the_first_mark_was_tried() {
 #[case::some_time_after_it_was_held_up(30, Some(1), true)]
 fn a_commit_may_arrive_late(#[case] seconds: u64, #[case] released: Option<u64>, #[case] breaks: bool) {
     let mut story = Story::new();
-    story.wait(70);
-    story.hear("node-0", true);
+    story.bake(true);
     story.renew();
     story.wait(seconds);
     story.hear("node-0", true);
@@ -70,8 +69,7 @@ fn a_stage_waits_for_a_member_whose_file_was_changed_by(#[case] by_others: bool,
     if by_others {
         story.edit(None, &map(), json!({}), |map| map["data"]["node-1.toml"] = json!("pool = true\nother = 1\n"));
     }
-    story.wait(70);
-    story.hear("node-0", true);
+    story.bake(true);
     story.transition("Watching", |status| {
         status["run"]["succeededAt"] = json!("2026-01-01T00:03:00Z");
         status["conditions"][1] = condition("Succeeded", true);
@@ -99,7 +97,7 @@ fn another(story: &mut Story, edit: impl FnOnce(&mut Value)) {
     other["metadata"]["name"] = json!("other");
     other["metadata"]["uid"] = json!("o");
     other["status"]["run"]["id"] = json!("other-1");
-    other["status"]["summary"] = json!({"stage": "", "members": "", "traffic": "", "reason": "AwaitingMeasurements"});
+    other["status"]["summary"] = json!({"stage": "", "members": "", "traffic": "", "reason": "Paused"});
     edit(&mut other);
     story.cluster(&key("OptimizationRollout", "other"), Some(other));
 }
@@ -119,7 +117,7 @@ fn a_label_after_the_end_is_that_of_another_run(#[case] runs: bool, #[case] brea
     story.edit(Some("replica-1"), &key("Pod", "node-3"), version(), |pod| {
         pod["metadata"]["labels"][COHORT] = json!("optimized");
     });
-    story.laws.check(&Entry::Calm { at: story.at });
+    story.calm();
     assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
 }
 
@@ -158,8 +156,7 @@ fn a_pod_with_a_mark_serves_again_although_it_is_optimized(#[case] settled: bool
 #[case::some_time_ago(5, true)]
 fn a_stage_ends_whose_only_member_somebody_took_back(#[case] seconds: u64, #[case] breaks: bool) {
     let mut story = Story::new();
-    story.wait(70);
-    story.hear("node-0", true);
+    story.bake(true);
     story.edit(None, &map(), json!({}), |map| map["data"]["node-0.toml"] = json!(BASELINE));
     story.wait(seconds);
     story.transition("StageStarted", |status| status["stage"] = second_stage());
@@ -175,8 +172,7 @@ fn members_acknowledge_optimizations_that_they_do_not_know(#[case] label: Option
         rollout["spec"]["fleet"]["acknowledgement"]["revisionLabel"] = json!(label);
         rollout["spec"]["optimizations"][0]["name"] = json!("unknown");
     });
-    story.wait(70);
-    story.hear("node-0", true);
+    story.bake(true);
     story.transition("StageStarted", |status| status["stage"] = second_stage());
     assert_eq!(story.broken().contains(&"L6 silence never promotes"), breaks, "{:#?}", story.laws.violations());
 }
@@ -193,17 +189,16 @@ fn a_run_waits_for_ever_for_members_that(#[case] happens: Happens, #[case] break
     let mut story = Story::new();
     story.hear("node-0", true);
     happens(&mut story);
-    story.status(|status| {
-        status["summary"] = json!({"stage": "", "members": "", "traffic": "", "reason": "AwaitingAcknowledgement"});
-    });
-    story.laws.check(&Entry::Calm { at: story.at });
+    story.waits("AwaitingAcknowledgement");
+    story.calm();
     assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
 }
 
 /// Somebody edits a field of the spec.
 fn spec(story: &mut Story, path: &str, value: &str) {
-    story.edit(None, &rollout(), json!({}), |rollout| {
-        *rollout["spec"].pointer_mut(path).unwrap() = json!(value);
+    story.edit(None, &rollout(), json!({}), |rollout| match rollout["spec"].pointer_mut(path) {
+        Some(field) => *field = json!(value),
+        None => rollout["spec"][path.trim_start_matches('/')] = json!(value),
     });
 }
 
@@ -221,6 +216,67 @@ fn files_are_not_as_before_after_another_rollout_that(#[case] policy: &str, #[ca
     story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
     story.cluster(&key("OptimizationRollout", "other"), None);
     story.edit(None, &rollout(), json!({}), taken_back);
-    story.laws.check(&Entry::Calm { at: story.at });
+    story.calm();
     assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::says_that_it_is_optimized(|story: &mut Story| story.hear("node-0", true))]
+#[case::says_nothing_any_more(|story: &mut Story| {
+    story.hear("node-0", false);
+    story.wait(70);
+})]
+fn a_retreat_waits_for_ever_for_a_member_that(#[case] happens: Happens) {
+    let mut story = Story::new();
+    story.retreat();
+    happens(&mut story);
+    story.waits("Unreachable");
+    story.calm();
+    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::whose_member_says_nothing(|story: &mut Story| story.wait(70))]
+#[case::whose_baseline_fails_as_well(|story: &mut Story| story.measure("node-1", false, Some(0.5)))]
+#[case::whose_indicators_somebody_edited(|story: &mut Story| spec(story, "/indicators/0/name", "other"))]
+fn a_run_waits_for_ever_for_measurements(#[case] happens: Happens) {
+    let mut story = Story::new();
+    for number in 0..6 {
+        story.measure(&format!("node-{number}"), number == 0, Some(0.001));
+    }
+    happens(&mut story);
+    story.waits("AwaitingMeasurements");
+    story.calm();
+    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::is_immutable("ConfigMapImmutable", |map: &mut Value| map["immutable"] = json!(true))]
+#[case::has_no_record("ConfigUnreadable", |map: &mut Value| map["data"][".members.json"] = json!("{"))]
+#[case::has_a_broken_file("ConfigUnreadable", |map: &mut Value| map["data"]["node-3.toml"] = json!("pool = ["))]
+fn a_run_waits_for_ever_for_the_owner_of_a_map_that(#[case] reason: &str, #[case] edit: fn(&mut Value)) {
+    let mut story = Story::new();
+    story.edit(None, &map(), json!({}), edit);
+    story.waits(reason);
+    story.calm();
+    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
+}
+
+#[test]
+fn what_was_refused_some_time_ago_is_not_tried_any_more() {
+    let mut story = Story::new();
+    story.waits("Paused");
+    story.refused("replica-1", &map(), json!({}));
+    story.wait(70);
+    story.calm();
+    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
+}
+
+#[test]
+fn a_rollout_that_leaves_everything_as_it_is_leaves_labels_and_records() {
+    let mut story = Story::new();
+    spec(&mut story, "/deletionPolicy", "Retain");
+    story.cluster(&rollout(), None);
+    story.calm();
+    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
 }

@@ -254,9 +254,15 @@ impl Story {
 
     /// The run is marked and the files go back.
     pub(super) fn retreat(&mut self) {
+        self.retreat_to(BASELINE);
+    }
+
+    /// The same, where the file of the optimized member says this then.
+    pub(super) fn retreat_to(&mut self, file: &str) {
         let mark = json!({"metadata": {"annotations": {"optimization.qudag.io/retreat": RUN}}});
         let mut back = settings(0, &[("node-0", "r"), ("node-1", "b"), ("node-5", "h")]);
         back["metadata"]["annotations"] = mark["metadata"]["annotations"].clone();
+        back["data"]["node-0.toml"] = json!(file);
         self.write("replica-1", &map(), Some(back), mark);
         self.transition("LimitBreached", |status| {
             status["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
@@ -284,10 +290,29 @@ impl Story {
         });
     }
 
+    /// A stage bakes, and its member answers all the time.
+    pub(super) fn bake(&mut self, optimized: bool) {
+        for _ in 0..7 {
+            self.wait(10);
+            self.measure("node-0", optimized, Some(0.001));
+        }
+    }
+
+    /// The run of the rollout says why it does not go on.
+    pub(super) fn waits(&mut self, reason: &str) {
+        self.status(|status| {
+            status["summary"] = json!({"stage": "", "members": "", "traffic": "", "reason": reason});
+        });
+    }
+
+    /// Nothing happens any more.
+    pub(super) fn calm(&mut self) {
+        self.laws.check(&Entry::Calm { at: self.at, reads: 0 });
+    }
+
     /// The next stage is committed, after its bake and with fresh answers.
     pub(super) fn promote(&mut self) {
-        self.wait(70);
-        self.hear("node-0", true);
+        self.bake(true);
         self.transition("StageStarted", |status| status["stage"] = second_stage());
     }
 

@@ -8,6 +8,7 @@ use sim::Fault;
 use super::{
     edit,
     foreign::Foreign,
+    owner::Owner,
     script::{NAME, SECOND},
     trouble::{PodEvent, Trouble},
 };
@@ -85,6 +86,13 @@ fn one(rng: &mut Rng, replicas: usize) -> Trouble {
         40..42 => Trouble::Stop { replica, back: lasting },
         _ => Trouble::Clock { replica: rng.bool().then_some(replica), seconds: rng.i64(-300..300) },
     }
+}
+
+/// An owner keeps a ConfigMap from being read or written; most mend it.
+pub fn owner(rng: &mut Rng) -> (Duration, Trouble) {
+    let at = Duration::from_millis(rng.u64(0..420_000));
+    let mended = (rng.u8(0..4) > 0).then(|| Duration::from_secs(rng.u64(5..120)));
+    (at, Trouble::Owner { member: rng.usize(0..8), does: Owner::draw(rng), mended })
 }
 
 /// What an API server answers that cannot.

@@ -172,16 +172,20 @@ fn on(world: &World, member: usize, edit: impl Fn(&str) -> String) {
 
 /// Rewrites the file of a member where it has one.
 fn rewrite(world: &World, member: &str, edit: impl Fn(&str) -> String) {
-    let own = Key::of::<ConfigMap>(NAMESPACE, &format!("{member}-config"));
-    let rendered = Key::of::<ConfigMap>(NAMESPACE, CONFIG_MAP);
-    let (map, file) = if world.server.object(&own).is_some() {
-        (own, "node.toml".to_owned())
-    } else {
-        (rendered, format!("{member}.toml"))
-    };
+    let (map, file) = file_of(world, member);
     let text = world.server.object(&map).and_then(|map| Some(map["data"].get(&file)?.as_str()?.to_owned()));
     if let Some(text) = text {
         world.server.edit(&map, |map| map["data"][&file] = json!(edit(&text)));
+    }
+}
+
+/// The ConfigMap that brings a member its file, and the name of that.
+pub fn file_of(world: &World, member: &str) -> (Key, String) {
+    let own = Key::of::<ConfigMap>(NAMESPACE, &format!("{member}-config"));
+    if world.server.object(&own).is_some() {
+        (own, "node.toml".to_owned())
+    } else {
+        (Key::of::<ConfigMap>(NAMESPACE, CONFIG_MAP), format!("{member}.toml"))
     }
 }
 

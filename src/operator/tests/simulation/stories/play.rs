@@ -1,6 +1,9 @@
 //! Playing a story to its end.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use k8s_openapi::api::core::v1::Service;
 use serde_json::{Value, json};
@@ -34,6 +37,8 @@ const LONGEST: Duration = Duration::from_secs(7200);
 const MOST_WRITES: u64 = 5000;
 /// How often is looked whether it still makes sense to wait.
 const STEP: Duration = Duration::from_secs(5);
+/// Seconds.
+const MINUTE: u64 = 60;
 /// Entries that are told of a broken law.
 const TOLD: usize = 20;
 
@@ -117,8 +122,8 @@ async fn run(script: &Script) -> Outcome {
     world.apply(&connection());
     foreign::release(&world);
     replicas.revive(&world);
-    come_to_rest(&world, REST + script.clocks_apart()).await;
-    world.server.record(Entry::Calm { at: Instant::now() });
+    let reads = come_to_rest(&world, REST + script.clocks_apart()).await;
+    world.server.record(Entry::Calm { at: Instant::now(), reads });
     if !rests(world.laws.last_write(), REST) {
         // Who reports while it waits may go on; who has come to its end may not.
         pass(&world, REST).await;
@@ -137,15 +142,22 @@ fn peers(world: &World) -> Value {
 }
 
 /// Waits until nothing is done for so long, or it makes no sense to wait: who writes for ever is found in the calm.
-async fn come_to_rest(world: &World, rest: Duration) {
+/// How often anything was read in the last minute.
+async fn come_to_rest(world: &World, rest: Duration) -> u64 {
     let began = Instant::now();
+    let mut reads = VecDeque::from([world.server.reads()]);
     while began.elapsed() < LONGEST && world.laws.writes() < MOST_WRITES && world.laws.violations().is_empty() {
         sleep(STEP).await;
+        reads.push_back(world.server.reads());
+        if reads.len() as u64 > MINUTE / STEP.as_secs() {
+            reads.pop_front();
+        }
         let rested = began.elapsed() >= rest && rests(world.laws.last_write(), rest);
         if rested || began.elapsed() >= WAITS && rests(world.laws.last_deed(), WAITS) {
-            return;
+            break;
         }
     }
+    reads[reads.len() - 1] - reads[0]
 }
 
 /// Lets so much time pass; less once a law is broken, or when somebody writes without end.

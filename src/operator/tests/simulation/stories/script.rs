@@ -45,6 +45,10 @@ impl Script {
         for (_, rollout) in &mut script.rollouts {
             vary(&mut rng, &mut rollout["spec"]);
         }
+        if rng.u8(0..6) == 0 {
+            script.troubles.push(draw::owner(&mut rng));
+            script.troubles.sort_by_key(|(at, _)| *at);
+        }
         script
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use domain::run::stable_hash;
-use sim::laws::{Account, PENDING};
+use sim::laws::{Account, PENDING, Violation};
 
 use super::{
     parallel,
@@ -28,8 +28,8 @@ pub struct Tally {
     accounts: Vec<Account>,
     /// Per seed a hash of all that happened, where that was asked for.
     traces: BTreeMap<u64, u64>,
-    /// Seeds that broke a law, and which.
-    pub broken: Vec<(u64, &'static str)>,
+    /// Seeds that broke a law, which, and how.
+    pub broken: Vec<(u64, Violation)>,
     /// The fault matrix: how often stories with a class of trouble ended how.
     matrix: BTreeMap<&'static str, BTreeMap<End, u64>>,
     /// The stories of the first of them, made short.
@@ -45,8 +45,8 @@ pub fn tally(seeds: Range<u64>, traced: bool) -> Tally {
         tally.lock().unwrap().add(&script, outcome, traced);
     });
     let mut tally = tally.into_inner().unwrap();
-    tally.broken.sort_unstable();
-    tally.stories = tally.broken.iter().take(TOLD).map(|(seed, law)| story(*seed, law)).collect();
+    tally.broken.sort_unstable_by_key(|(seed, _)| *seed);
+    tally.stories = tally.broken.iter().take(TOLD).map(|(seed, broken)| story(*seed, broken.law)).collect();
     tally
 }
 
@@ -86,7 +86,7 @@ impl Tally {
                 sum.premises += account.premises;
             }
         }
-        self.broken.extend(outcome.broken.map(|(broken, _)| (seed, broken.law)));
+        self.broken.extend(outcome.broken.map(|(broken, _)| (seed, broken)));
     }
 }
 
@@ -95,8 +95,8 @@ impl fmt::Display for Tally {
         for story in &self.stories {
             writeln!(out, "{story}\n")?;
         }
-        for (seed, law) in self.broken.iter().skip(TOLD) {
-            writeln!(out, "seed {seed} breaks {law}")?;
+        for (seed, Violation { law, what, .. }) in self.broken.iter().skip(TOLD) {
+            writeln!(out, "seed {seed} breaks {law}: {what}")?;
         }
         for Account { law, sentence, premises } in &self.accounts {
             writeln!(out, "{law:<28}{premises:>10}  {sentence}")?;

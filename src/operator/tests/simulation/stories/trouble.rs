@@ -8,7 +8,7 @@ use std::{
 use sim::{Fault, RequestInfo};
 use tokio::time::Instant;
 
-use super::{edit::Edit, foreign::Foreign, replicas::Replicas};
+use super::{edit::Edit, foreign::Foreign, owner::Owner, replicas::Replicas};
 use crate::{members::Mute, world::World};
 
 /// One thing that happens.
@@ -42,6 +42,9 @@ pub enum Trouble {
     Pod { member: usize, event: PodEvent },
     /// Somebody else writes to one of the objects.
     Foreign(Foreign),
+    /// The owner of a member's ConfigMap keeps it from being read or written, and mends it after a while where that is
+    /// given.
+    Owner { member: usize, does: Owner, mended: Option<Duration> },
     /// Somebody edits the spec of a rollout, and takes it back after a while where that is given.
     Edit { rollout: &'static str, edit: Edit, back: Option<Duration> },
     /// Somebody deletes a rollout.
@@ -76,6 +79,8 @@ pub enum Ending {
     Prometheus,
     /// The member is ready again.
     Ready(String),
+    /// The ConfigMap of the member can be read and written again.
+    Mended(String, Owner),
     /// Fields of a spec are as they were.
     Edited(&'static str, Edit),
 }
@@ -113,6 +118,7 @@ impl Trouble {
             Self::Prometheus { .. } => "outage of the Prometheus",
             Self::Pod { .. } => "members come, go, restart",
             Self::Foreign(_) => "others write to our objects",
+            Self::Owner { .. } => "a ConfigMap is out of reach",
             Self::Edit { .. } => "the spec is edited",
             Self::Delete { .. } => "the rollout is deleted",
             Self::Clock { .. } => "clocks are set",
@@ -172,6 +178,10 @@ impl Trouble {
             }
             Self::Pod { member, event } => return pod(world, *member, *event),
             Self::Foreign(foreign) => foreign.happen(world),
+            Self::Owner { member, does, mended } => {
+                let member = does.happen(world, *member)?;
+                return Some(((*mended)?, Ending::Mended(member, *does)));
+            }
             Self::Edit { rollout, edit, back } => {
                 let before = edit.happen(world, rollout).await?;
                 return Some(((*back)?, Ending::Edited(rollout, before)));
@@ -203,6 +213,7 @@ impl Ending {
             Self::Heard => world.members.mute(|_| None),
             Self::Prometheus => world.prometheus.stop(false),
             Self::Ready(member) => world.fleet.set_ready(&member, true),
+            Self::Mended(member, does) => does.mend(world, &member),
             Self::Edited(rollout, before) => drop(before.happen(world, rollout).await),
         }
     }

@@ -1,0 +1,129 @@
+//! Who may wait for ever, and whether it is so.
+
+use std::time::Duration;
+
+use api::OptimizationRollout;
+use api::metrics::Source;
+use domain::format;
+use domain::record::Cohort;
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::hands::{Hands, displaced};
+use super::view::{View, files, switches};
+use crate::kind::Key;
+
+/// Who has not answered for so long is silent.
+const SILENT: Duration = Duration::from_secs(60);
+
+/// The share of its requests up to which a member is well.
+const WELL: f64 = 0.005;
+
+/// A rollout that gives this reason, and what is there.
+pub(super) struct Waiting<'v> {
+    pub(super) key: &'v Key,
+    pub(super) rollout: &'v OptimizationRollout,
+    pub(super) run: &'v str,
+    pub(super) view: &'v View,
+    pub(super) hands: &'v Hands,
+    pub(super) at: Instant,
+}
+
+impl Waiting<'_> {
+    /// Whether it waits for people, or for ever, as it says, while its run goes on.
+    pub(super) fn goes_on(&self, reason: &str) -> bool {
+        match reason {
+            "Overridden" | "Paused" | "Silence" | "NoMetricsPort" => true,
+            "AwaitingMeasurements" => self.measures_nothing(),
+            "AwaitingAcknowledgement" => self.is_unknown(),
+            _ => self.is_out_of_reach(reason),
+        }
+    }
+
+    /// Whether it waits before it has a run.
+    pub(super) fn never_starts(&self, reason: &str) -> bool {
+        match reason {
+            // Nothing is to be done, or by a person.
+            "Settled" | "AlreadyOptimized" | "AbortRequested" | "Paused" | "FleetTooSmall" | "NoMetricsPort" => true,
+            "FleetBusy" => self.is_busy(),
+            _ => self.is_out_of_reach(reason),
+        }
+    }
+
+    /// Whether another rollout has a run that is not over, or is gone and left its records behind.
+    fn is_busy(&self) -> bool {
+        let recorded = self.view.maps_for(self.rollout).any(|(_, map)| !map.record.members.is_empty());
+        recorded
+            || self.view.rollouts().filter(|(key, _)| *key != self.key).any(|(_, other)| {
+                let run = other.status.as_ref().and_then(|status| status.run.as_ref());
+                let retreat = other.status.as_ref().and_then(|status| status.retreat.as_ref());
+                let is_back = retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
+                run.is_some_and(|run| run.settled_at.is_none() && (run.aborted_at.is_none() || !is_back))
+            })
+    }
+
+    /// The same while its run goes back.
+    pub(super) fn goes_back(&self, reason: &str) -> bool {
+        reason == "Unreachable" && self.is_unreachable() || self.is_out_of_reach(reason)
+    }
+
+    /// Whether members do not say what they are asked for: somebody gave an optimization a name, a setting a path, or what
+    /// they say it by a name, that they do not know.
+    fn is_unknown(&self) -> bool {
+        let answers = self.view.answers();
+        let says = |pod: &&Value| switches(self.rollout).all(|name| answers.enabled(pod).contains(name));
+        self.hands.acknowledged(self.key) != Some(&self.rollout.spec.fleet.acknowledgement)
+            || switches(self.rollout).any(|name| !answers.knows(name))
+            || self.optimized().any(|pod| pod.is_some_and(|pod| !says(&pod)))
+    }
+
+    /// Whether an optimized member answers nothing of use, or nobody knows what would be.
+    fn measures_nothing(&self) -> bool {
+        let by_members =
+            self.rollout.spec.metrics.as_ref().is_some_and(|metrics| matches!(metrics.source, Source::Pods(_)));
+        !by_members
+            || !self.hands.measures_as_made(self.key, self.rollout)
+            || self.optimized().any(|pod| pod.is_none_or(|pod| self.is_silent(pod)))
+            // Others fail as well, of something else.
+            || self.view.fleet(self.rollout).any(|(_, pod)| self.view.answers().fails(pod).is_none_or(|fails| fails > WELL))
+    }
+
+    /// Whether a member that is to come back says that it is optimized, or nothing.
+    fn is_unreachable(&self) -> bool {
+        let acknowledgement = &self.rollout.spec.fleet.acknowledgement;
+        let answers = self.view.answers();
+        let says = |pod: &Value| switches(self.rollout).any(|name| answers.enabled(pod).contains(name));
+        self.hands.acknowledged(self.key) != Some(acknowledgement)
+            || acknowledgement.revision_label.is_some()
+            || self.view.fleet(self.rollout).any(|(_, pod)| displaced(pod) && (says(pod) || self.is_silent(pod)))
+    }
+
+    fn is_silent(&self, pod: &Value) -> bool {
+        self.view.answers().at(pod).is_none_or(|at| self.at.duration_since(at) > SILENT)
+    }
+
+    /// The pods of the members that its run has switched on; none where one is not there.
+    fn optimized(&self) -> impl Iterator<Item = Option<&Value>> {
+        let members = self.view.maps_of(self.run).flat_map(|(_, map)| map.members(Cohort::Optimized));
+        members.map(|member| self.view.object(&Key::of::<Pod>(&self.key.namespace, member)))
+    }
+
+    /// Whether the owner of a ConfigMap keeps it from being read or written, in the way that is told.
+    pub(super) fn is_out_of_reach(&self, reason: &str) -> bool {
+        let config = &self.rollout.spec.fleet.config;
+        self.view.maps_for(self.rollout).any(|(key, map)| {
+            let parses = |file: &String| format::read(config.format, file, std::iter::empty()).is_ok();
+            match reason {
+                "ConfigMapImmutable" | "NotOptedIn" => self.view.is_locked(key),
+                "ConfigUnreadable" => {
+                    map.unreadable
+                        || files(self.rollout, key, map.files.keys())
+                            .iter()
+                            .any(|(_, file)| map.files.get(*file).is_some_and(|text| !parses(text)))
+                }
+                _ => false,
+            }
+        })
+    }
+}
