@@ -212,6 +212,7 @@ fn patched_maps(config: &Config, maps: &BTreeMap<String, Arc<ConfigMap>>, seen: 
         };
         member.unfit.get_or_insert(problem);
     }
-    seen.locked = maps.values().filter_map(|map| shard::locked(config, map)).collect();
+    let unusable = maps.iter().filter(|(name, _)| read.get(name.as_str()).is_some_and(Result::is_err));
+    seen.locked = unusable.filter_map(|(_, map)| shard::locked(config, map)).collect();
     seen.shards = read.into_values().filter_map(Result::ok).collect();
 }

@@ -5,11 +5,14 @@ use std::time::Duration;
 use api::{fleet::Delivery, metrics::SilenceAction, reason::Reason, rollout::DeletionPolicy};
 use jiff::Timestamp;
 
-use super::pass::{Pass, Phase};
+use super::{
+    pass::{Pass, Phase},
+    roster::Standing,
+};
 use crate::{
     acknowledgement::elapsed,
     mark::Cause,
-    observation::Breach,
+    observation::{Breach, Problem},
     record::{Cohort, Entry},
 };
 
@@ -137,16 +140,14 @@ fn vanished(pass: &Pass<'_>) -> Option<Cause> {
         }
         // Pods are labelled before their ConfigMaps are written, so only a stage that is written tells.
         Delivery::Patched(_) => {
+            let told = |problem: &Problem| format!("during the run: {}", problem.message);
             let locked = pass.roster.in_cohort(Cohort::Optimized).find_map(|standing| standing.locked);
-            if let Some(problem) = locked {
-                let message = format!("during the run: {}", problem.message);
-                return Some(Cause::new(Reason::Overridden, &message, pass.seen.now));
-            }
-            let stray = stray.filter(|_| pass.run_shards().next().is_none() || pass.is_stamped());
-            stray.map(|stray| match &stray.unfit {
-                Some(problem) => format!("during the run: {}", problem.message),
+            let stray = || stray.filter(|_| pass.run_shards().next().is_none() || pass.is_stamped());
+            let lost = |stray: &Standing<'_>| match &stray.unfit {
+                Some(problem) => told(problem),
                 None => format!("the record of member {} was taken away during the run", stray.member.name),
-            })
+            };
+            locked.map(told).or_else(|| stray().map(lost))
         }
     }?;
     Some(Cause::new(Reason::Overridden, &message, pass.seen.now))

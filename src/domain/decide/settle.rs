@@ -111,8 +111,8 @@ fn absent_follow(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Opti
     inverse
 }
 
-/// Nothing to do but to tell those who join, and whose ConfigMap was out of reach at the end, to let go of the finalizer, and of members' own ConfigMaps in which nothing
-/// is settled any more.
+/// Nothing to do but to tell those who join, and whose ConfigMap was out of reach at the end, to let go of the finalizer,
+/// and of members' own ConfigMaps in which nothing is settled any more.
 #[must_use]
 pub fn settled(pass: &Pass<'_>) -> Option<Intent> {
     if pass.phase != Phase::Settled || !pass.is_wanted() {
