@@ -23,6 +23,7 @@ mod hands;
 mod harm;
 mod independence;
 mod leader;
+mod map;
 mod off_wins;
 mod quiet;
 mod route;

@@ -5,7 +5,8 @@ use api::fleet::Delivery;
 use domain::record::Cohort;
 use domain::settings::Values;
 
-use super::view::{Map, Run, View, files, says, switched};
+use super::map::{Map, files, says, switched};
+use super::view::{Run, View};
 use super::{Found, Law};
 use crate::history::Entry;
 use crate::kind::Key;

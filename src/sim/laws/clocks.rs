@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use api::OptimizationRollout;
 use api::indicator::Mode;
-use api::metrics::Source;
 use api::names::{COHORT_LABEL, cohort};
 use api::status::Retreat;
 use domain::record::Cohort;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::view::{View, files, switches};
+use super::map::{asks_members, files};
+use super::view::View;
 use super::{Found, Law};
 use crate::history::Entry;
 use crate::object::{is_being_deleted, labels, text};
@@ -67,7 +67,7 @@ impl Law for ClockOrder {
 fn still_said(run: &str, rollout: &OptimizationRollout, view: &View) -> Option<String> {
     let is_on = |pod: &Value| {
         let cohort = labels(pod).get(COHORT_LABEL).is_some_and(|cohort| cohort == cohort::OPTIMIZED);
-        cohort && is_enabled(pod, rollout, view)
+        cohort && view.answers().enables_any(pod, rollout)
     };
     let on: BTreeSet<&str> =
         view.fleet(rollout).filter(|(_, pod)| is_on(pod)).map(|(key, _)| key.name.as_str()).collect();
@@ -97,12 +97,8 @@ fn still_enabled(rollout: &OptimizationRollout, view: &View) -> Option<String> {
         return None;
     }
     let mut there = view.fleet(rollout).filter(|(_, pod)| !is_being_deleted(pod));
-    let enabled = there.find(|(_, pod)| is_enabled(pod, rollout, view))?.1;
+    let enabled = there.find(|(_, pod)| view.answers().enables_any(pod, rollout))?.1;
     Some(format!("acknowledgedAt is set although {} said last that it is optimized", text(enabled, "/metadata/name")))
-}
-
-fn is_enabled(pod: &Value, rollout: &OptimizationRollout, view: &View) -> bool {
-    switches(rollout).any(|name| view.answers().enabled(pod).contains(name))
 }
 
 /// Whether a stage is what an edit of the list made of the one before.
@@ -204,9 +200,8 @@ fn cut_short(
     if watched < wanted {
         return Some(format!("a {what} of {wanted:?} was over after {watched:?}"));
     }
-    let by_members = rollout.spec.metrics.as_ref().is_some_and(|metrics| matches!(metrics.source, Source::Pods(_)));
     let enforces = rollout.spec.indicators.iter().any(|indicator| indicator.mode == Mode::Enforce);
     let seen = bake.seen + bake.reach / 2 + ROUNDING;
-    (by_members && enforces && seen < wanted)
+    (asks_members(rollout) && enforces && seen < wanted)
         .then(|| format!("a {what} of {wanted:?} was over although its members told of {:?} of it", bake.seen))
 }

@@ -6,7 +6,8 @@ use api::OptimizationRollout;
 use domain::record::Cohort;
 
 use super::blast_radius::added;
-use super::view::{Map, Run, View};
+use super::map::Map;
+use super::view::{Run, View};
 use super::{Found, Law};
 use crate::history::Entry;
 

@@ -7,7 +7,8 @@ use domain::record::Cohort;
 use serde_json::Value;
 
 use super::blast_radius::added;
-use super::view::{Map, View};
+use super::map::Map;
+use super::view::View;
 use super::{Found, Law};
 use crate::history::Entry;
 use crate::object::{is_being_deleted, texts};

@@ -9,7 +9,8 @@ use api::rollout::DeletionPolicy;
 use api::{OptimizationRollout, OptimizationRolloutSpec};
 use serde_json::Value;
 
-use super::view::{Map, View};
+use super::map::Map;
+use super::view::View;
 use crate::history::Entry;
 use crate::kind::Key;
 use crate::object::labels;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use api::OptimizationRollout;
 use api::indicator::{Metric, Mode};
-use api::metrics::Source;
 use domain::record::Cohort;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::time::Instant;
 
+use super::map::asks_members;
 use super::view::View;
 use super::{Found, Law};
 use crate::history::Entry;
@@ -24,7 +24,7 @@ const LED: Duration = Duration::from_secs(12);
 const FRESH: Duration = Duration::from_secs(25);
 /// The share of its requests from which on a member fails beyond doubt, and up to which it is well.
 const FAILS: f64 = 0.25;
-const WELL: f64 = 0.005;
+pub(super) const WELL: f64 = 0.005;
 /// An indicator with a limit up to this has to notice.
 const LIMIT: f64 = 0.1;
 
@@ -104,8 +104,7 @@ impl Harm {
 
 /// Whether a rollout has an indicator that has to notice.
 fn watches(rollout: &OptimizationRollout) -> bool {
-    let by_pods = rollout.spec.metrics.as_ref().is_some_and(|metrics| matches!(metrics.source, Source::Pods(_)));
-    by_pods
+    asks_members(rollout)
         && rollout.spec.indicators.iter().any(|indicator| {
             let limit = indicator.max.as_ref().map_or(f64::INFINITY, |max| max.value());
             indicator.mode == Mode::Enforce && matches!(indicator.metric, Metric::Ratio(_)) && limit <= LIMIT

@@ -8,7 +8,8 @@ use api::names::{COHORT_LABEL, LEASE, RETREAT_ANNOTATION, SERVING_LABEL, TOUCH_A
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::view::{Map, View};
+use super::map::Map;
+use super::view::View;
 use super::{Found, Law};
 use crate::history::{Entry, Write};
 use crate::object::{labels, text, texts};

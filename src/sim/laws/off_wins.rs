@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use domain::record::Cohort;
 
-use super::view::{Map, View, files, says, switched};
+use super::map::{Map, files, says, switched};
+use super::view::View;
 use super::{Found, Law};
 use crate::history::Entry;
 use crate::kind::Key;

@@ -9,7 +9,8 @@ use api::rollout::DeletionPolicy;
 use tokio::time::Instant;
 
 use super::hands::{Hands, displaced};
-use super::view::{View, files};
+use super::map::files;
+use super::view::View;
 use super::waits::Waiting;
 use super::{Found, Law};
 use crate::history::{Entry, Write};

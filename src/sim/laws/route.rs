@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::blast_radius::added;
-use super::view::{View, is_ready, switches};
+use super::view::{View, is_ready};
 use super::{Found, Law};
 use crate::history::{Entry, Write};
 use crate::kind::Key;
@@ -108,7 +108,7 @@ impl SafeRoute {
         let serves = |pod: &Value| labels(pod).get(SERVING_LABEL).is_some_and(|serving| serving == "true");
         // A rollout that is being deleted goes without those that stay silent.
         let rollout = view.rollout_of(&run).filter(|rollout| rollout.metadata.deletion_timestamp.is_none())?;
-        let optimized = switches(rollout).any(|name| view.answers().enabled(after).contains(name));
+        let optimized = view.answers().enables_any(after, rollout);
         let acknowledgement = &rollout.spec.fleet.acknowledgement;
         // Where values change that a switch does not tell, or some are settled already, it says nothing of the run.
         let says = acknowledgement.metric.is_some() && acknowledgement.revision_label.is_none();

@@ -7,7 +7,8 @@ use api::names::{BASE_KEY, FINALIZER, GROUP, LEASE, MEMBER_ANNOTATION, MEMBERS_K
 use domain::{delivery, format, rendering};
 use serde_json::Value;
 
-use super::view::{Map, View, switched};
+use super::map::{Map, switched};
+use super::view::View;
 use super::{Found, Law};
 use crate::history::{Entry, Write};
 use crate::kind::Key;

@@ -9,7 +9,8 @@ use k8s_openapi::api::core::v1::Pod;
 use tokio::time::Instant;
 
 use super::clocks::is_edit;
-use super::view::{View, files, says, switched, switches};
+use super::map::{files, says, switched, switches};
+use super::view::View;
 use super::{Found, Law};
 use crate::history::Entry;
 use crate::kind::Key;

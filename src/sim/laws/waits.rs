@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use api::OptimizationRollout;
-use api::metrics::Source;
 use domain::format;
 use domain::record::Cohort;
 use k8s_openapi::api::core::v1::Pod;
@@ -11,14 +10,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::hands::{Hands, displaced};
-use super::view::{View, files, switches};
+use super::harm::WELL;
+use super::map::{asks_members, files, switches};
+use super::view::View;
 use crate::kind::Key;
 
 /// Who has not answered for so long is silent.
 const SILENT: Duration = Duration::from_secs(60);
-
-/// The share of its requests up to which a member is well.
-const WELL: f64 = 0.005;
 
 /// A rollout that gives this reason, and what is there.
 pub(super) struct Waiting<'v> {
@@ -39,6 +37,11 @@ impl Waiting<'_> {
             "AwaitingAcknowledgement" => self.is_unknown(),
             _ => self.is_out_of_reach(reason),
         }
+    }
+
+    /// The same while its run goes back.
+    pub(super) fn goes_back(&self, reason: &str) -> bool {
+        reason == "Unreachable" && self.is_unreachable() || self.is_out_of_reach(reason)
     }
 
     /// Whether it waits before it has a run.
@@ -63,26 +66,19 @@ impl Waiting<'_> {
             })
     }
 
-    /// The same while its run goes back.
-    pub(super) fn goes_back(&self, reason: &str) -> bool {
-        reason == "Unreachable" && self.is_unreachable() || self.is_out_of_reach(reason)
-    }
-
     /// Whether members do not say what they are asked for: somebody gave an optimization a name, a setting a path, or what
     /// they say it by a name, that they do not know.
     fn is_unknown(&self) -> bool {
         let answers = self.view.answers();
-        let says = |pod: &&Value| switches(self.rollout).all(|name| answers.enabled(pod).contains(name));
+        let says = |pod: &Value| switches(self.rollout).all(|name| answers.enabled(pod).contains(name));
         self.hands.acknowledged(self.key) != Some(&self.rollout.spec.fleet.acknowledgement)
             || switches(self.rollout).any(|name| !answers.knows(name))
-            || self.optimized().any(|pod| pod.is_some_and(|pod| !says(&pod)))
+            || self.optimized().any(|pod| pod.is_some_and(|pod| !says(pod)))
     }
 
     /// Whether an optimized member answers nothing of use, or nobody knows what would be.
     fn measures_nothing(&self) -> bool {
-        let by_members =
-            self.rollout.spec.metrics.as_ref().is_some_and(|metrics| matches!(metrics.source, Source::Pods(_)));
-        !by_members
+        !asks_members(self.rollout)
             || !self.hands.measures_as_made(self.key, self.rollout)
             || self.optimized().any(|pod| pod.is_none_or(|pod| self.is_silent(pod)))
             // Others fail as well, of something else.
@@ -92,8 +88,7 @@ impl Waiting<'_> {
     /// Whether a member that is to come back says that it is optimized, or nothing.
     fn is_unreachable(&self) -> bool {
         let acknowledgement = &self.rollout.spec.fleet.acknowledgement;
-        let answers = self.view.answers();
-        let says = |pod: &Value| switches(self.rollout).any(|name| answers.enabled(pod).contains(name));
+        let says = |pod: &Value| self.view.answers().enables_any(pod, self.rollout);
         self.hands.acknowledged(self.key) != Some(acknowledgement)
             || acknowledgement.revision_label.is_some()
             || self.view.fleet(self.rollout).any(|(_, pod)| displaced(pod) && (says(pod) || self.is_silent(pod)))
@@ -110,7 +105,7 @@ impl Waiting<'_> {
     }
 
     /// Whether the owner of a ConfigMap keeps it from being read or written, in the way that is told.
-    pub(super) fn is_out_of_reach(&self, reason: &str) -> bool {
+    fn is_out_of_reach(&self, reason: &str) -> bool {
         let config = &self.rollout.spec.fleet.config;
         self.view.maps_for(self.rollout).any(|(key, map)| {
             let parses = |file: &String| format::read(config.format, file, std::iter::empty()).is_ok();
