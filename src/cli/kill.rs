@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
-use api::{OptimizationRollout, names::SERVING_LABEL, rollout::Abort};
+use api::{
+    OptimizationRollout, OptimizationRolloutStatus, names::SERVING_LABEL, reason::ConditionType, rollout::Abort,
+};
 use cluster::{
     execute::{WriteError, Writer},
     observe::{
@@ -10,7 +12,7 @@ use cluster::{
         snapshot::{Snapshot, unfinished},
     },
 };
-use domain::decide::decide;
+use domain::{decide::decide, plan::Plan};
 use jiff::Timestamp;
 use kube::{Client, ResourceExt};
 use tokio::time::{Instant, sleep};
@@ -28,7 +30,7 @@ const QUIET: Duration = Duration::from_secs(5);
 
 /// Takes back what is asked for, and says what became of it.
 pub async fn run(cluster: &Cluster, name: Option<&str>, reason: &str) -> Result<ExitCode, String> {
-    let swept = sweep(cluster.client(), &cluster.namespace, name, reason, Timestamp::now)
+    let mut swept = sweep(cluster.client(), &cluster.namespace, name, reason, Timestamp::now)
         .await
         .map_err(|error| format!("cannot look at namespace {}: {}", cluster.namespace, cluster.why(&error)))?;
     if swept.rollouts.is_empty() {
@@ -36,13 +38,14 @@ pub async fn run(cluster: &Cluster, name: Option<&str>, reason: &str) -> Result<
         return Ok(ExitCode::SUCCESS);
     }
     let names = swept.rollouts.join(", ");
+    swept.left.append(&mut swept.stalled);
     if swept.left.is_empty() {
         println!("{names}: settings are back in the API, and pods were told.");
         println!("Pods that left traffic return when an operator runs, which finds the run aborted. Without one:");
         println!("  kubectl label pod --selector {SERVING_LABEL}=false --overwrite {SERVING_LABEL}=true");
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("error: {names}: not everything could be taken back; these writes still fail:");
+    eprintln!("error: {names}: not everything could be taken back:");
     for error in swept.left.iter().take(MOST_ERRORS) {
         eprintln!("  {error}");
     }
@@ -59,6 +62,8 @@ struct Swept {
     rollouts: Vec<String>,
     /// Writes that still failed at the end.
     left: BTreeSet<String>,
+    /// What kept settings from being taken back at the end, without a write that failed.
+    stalled: BTreeSet<String>,
 }
 
 /// Repeats the withdrawals of all unfinished rollouts, or of the named one, until none is due any more.
@@ -76,11 +81,13 @@ async fn sweep(
     loop {
         let Snapshot { world, namespace: objects, .. } = snapshot::take(&client, namespace).await?;
         let before = std::mem::take(&mut swept.left);
+        swept.stalled.clear();
         let mut refused = true;
         for rollout in unfinished(&world).iter().filter(|rollout| name.is_none_or(|name| rollout.name_any() == name)) {
             let rollout = aborted(rollout, reason);
             let seen = world.observe(&objects, &rollout, now(), None, false);
-            let withdraw = decide(&rollout, &seen).withdraw;
+            let Plan { withdraw, status, .. } = decide(&rollout, &seen);
+            swept.stalled.extend(stalled(&status));
             if !swept.rollouts.contains(&rollout.name_any()) {
                 swept.rollouts.push(rollout.name_any());
             }
@@ -98,6 +105,14 @@ async fn sweep(
         }
         sleep(PERIOD).await;
     }
+}
+
+/// Why values cannot be taken back, where that is so: nobody can read, or write, what says them.
+fn stalled(status: &OptimizationRolloutStatus) -> Option<String> {
+    let is_off = status.retreat.as_ref().is_some_and(|retreat| retreat.off_at.is_some());
+    let kind = ConditionType::Stalled.to_string();
+    let stalled = status.conditions.iter().find(|condition| condition.type_ == kind && condition.status == "True");
+    stalled.filter(|_| !is_off).map(|condition| condition.message.clone())
 }
 
 /// The rollout as if its spec asked for the abort. The spec itself is left alone: Git would set it back.

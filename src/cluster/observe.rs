@@ -180,6 +180,7 @@ fn rendered_maps(
             Ok(shard) => seen.shards.push(shard),
             Err(problem) => {
                 seen.locked.extend(shard::locked(&rollout.spec.fleet.config, &map));
+                seen.unread = seen.unread.take().or_else(|| shard::unread(&rollout.spec.fleet.config, &map));
                 seen.problems.push(problem);
             }
         }
@@ -212,7 +213,8 @@ fn patched_maps(config: &Config, maps: &BTreeMap<String, Arc<ConfigMap>>, seen: 
         };
         member.unfit.get_or_insert(problem);
     }
-    let unusable = maps.iter().filter(|(name, _)| read.get(name.as_str()).is_some_and(Result::is_err));
-    seen.locked = unusable.filter_map(|(_, map)| shard::locked(config, map)).collect();
+    let unusable = || maps.iter().filter(|(name, _)| read.get(name.as_str()).is_some_and(Result::is_err));
+    seen.locked = unusable().filter_map(|(_, map)| shard::locked(config, map)).collect();
+    seen.unread = unusable().find_map(|(_, map)| shard::unread(config, map));
     seen.shards = read.into_values().filter_map(Result::ok).collect();
 }

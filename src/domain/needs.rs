@@ -9,6 +9,7 @@ use crate::{
     decide::{
         foreign,
         pass::{Pass, Phase},
+        roster::Standing,
         stage::is_overridden,
     },
     observation::Observation,
@@ -44,7 +45,8 @@ pub struct Sampling {
     pub targets: Vec<Target>,
     /// Names of those that are optimized.
     pub optimized: BTreeSet<String>,
-    /// Names of those that go back: they are asked what they run, and belong to neither cohort.
+    /// Names of those that go back, or that no record tells of any more: they are asked what they run, and belong to
+    /// neither cohort.
     pub returning: BTreeSet<String>,
 }
 
@@ -123,8 +125,8 @@ pub(crate) fn of(pass: &Pass<'_>) -> Option<Sampling> {
     };
     let metrics = rollout.spec.metrics.as_ref();
     let source = metrics.map(|metrics| source(pass, &metrics.source));
-    let names = |cohort| {
-        let members = pass.roster.in_cohort(cohort).filter(|standing| !standing.overridden);
+    let names = |is_one: fn(&Standing<'_>) -> bool| {
+        let members = pass.roster.standings.iter().filter(|standing| is_one(standing));
         members.map(|standing| standing.member.name.clone()).collect()
     };
     Some(Sampling {
@@ -132,6 +134,7 @@ pub(crate) fn of(pass: &Pass<'_>) -> Option<Sampling> {
         bake,
         covered,
         counting: pass.phase != Phase::Retreating
+            && pass.unread().is_none()
             && pass.awaited().is_empty()
             && pass.is_stamped()
             && !is_overridden(pass),
@@ -140,8 +143,8 @@ pub(crate) fn of(pass: &Pass<'_>) -> Option<Sampling> {
         source,
         indicators: rollout.spec.indicators.clone(),
         acknowledgement: rollout.spec.fleet.acknowledgement.clone(),
-        optimized: names(Cohort::Optimized),
-        returning: names(Cohort::Returning),
+        optimized: names(|standing| standing.cohort() == Some(Cohort::Optimized) && !standing.overridden),
+        returning: names(|standing| standing.cohort() == Some(Cohort::Returning) || standing.is_stray()),
     })
 }
 

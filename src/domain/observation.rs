@@ -37,6 +37,9 @@ pub struct Observation {
     /// Such ConfigMaps that may not be written any more, and tell whose file says what.
     #[serde(default)]
     pub locked: Vec<Locked>,
+    /// Why what was recorded in one of them cannot be read: whose file says what is not known then.
+    #[serde(default)]
+    pub unread: Option<Problem>,
     /// The text of the base that members' files are made from, or why it cannot be used; `None` where the spec names
     /// none.
     pub base: Option<Result<String, Problem>>,

@@ -46,11 +46,10 @@ fn optimized(server: &ApiServer) -> usize {
     files.filter(|(_, file)| file.as_str().is_some_and(|file| file.contains("pool = true"))).count()
 }
 
-#[tokio::test(start_paused = true)]
-async fn without_an_operator_traffic_and_settings_go_back_and_the_run_stays_aborted() {
-    let server = ApiServer::new();
-    let _fleet = Fleet::start(&server, FleetSpec::default());
-    let running = tokio::spawn(operator::run(operator(&server), std::future::pending()));
+/// A run that has optimized half of its fleet, and lost its operator.
+async fn half_optimized(server: &ApiServer) -> Fleet {
+    let fleet = Fleet::start(server, FleetSpec::default());
+    let running = tokio::spawn(operator::run(operator(server), std::future::pending()));
     server.put(json!({
         "apiVersion": "optimization.qudag.io/v1alpha1", "kind": "OptimizationRollout",
         "metadata": {"name": "pooling", "namespace": NAMESPACE, "generation": 1},
@@ -66,16 +65,23 @@ async fn without_an_operator_traffic_and_settings_go_back_and_the_run_stays_abor
             "traffic": {"services": [{"name": "qudag-node"}]},
         },
     }));
-    while optimized(&server) < 4 {
+    while optimized(server) < 4 {
         sleep(Duration::from_millis(100)).await;
     }
     sleep(Duration::from_secs(5)).await;
     running.abort();
     server.cut("operator");
+    fleet
+}
 
+#[tokio::test(start_paused = true)]
+async fn without_an_operator_traffic_and_settings_go_back_and_the_run_stays_aborted() {
+    let server = ApiServer::new();
+    let _fleet = half_optimized(&server).await;
     let clock = server.clock();
     let swept = sweep(server.client_as("person"), NAMESPACE, None, "no operator", || clock.now()).await.unwrap();
-    assert_eq!((swept.rollouts, swept.left), (vec!["pooling".to_owned()], BTreeSet::new()));
+    assert_eq!(swept.rollouts, ["pooling"]);
+    assert_eq!((swept.left, swept.stalled), (BTreeSet::new(), BTreeSet::new()));
     assert_eq!(optimized(&server), 0);
     let service = server.object(&Key::of::<Service>(NAMESPACE, "qudag-node")).unwrap();
     assert_eq!(service["spec"]["selector"]["optimization.qudag.io/cohort"], "baseline");
@@ -91,6 +97,19 @@ async fn without_an_operator_traffic_and_settings_go_back_and_the_run_stays_abor
     assert_eq!(rollout["status"]["retreat"]["message"], "no operator");
     assert!(rollout["status"]["retreat"]["acknowledgedAt"].is_string());
     assert_eq!((optimized(&server), server.objects("pods").iter().filter(|pod| out(pod)).count()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_can_read_is_not_called_taken_back() {
+    let server = ApiServer::new();
+    let _fleet = half_optimized(&server).await;
+    let key = Key::of::<ConfigMap>(NAMESPACE, "qudag-optimizations");
+    server.edit(&key, |map| map["data"][".members.json"] = json!("{"));
+    let clock = server.clock();
+    let swept = sweep(server.client_as("person"), NAMESPACE, None, "no operator", || clock.now()).await.unwrap();
+    let told: Vec<&String> = swept.stalled.iter().collect();
+    assert!(told.len() == 1 && told[0].contains("members may still be optimized"), "{told:?}");
+    assert_eq!(optimized(&server), 4);
 }
 
 #[tokio::test(start_paused = true)]

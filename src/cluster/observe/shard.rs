@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    fleet::{Config, Delivery, Patched, Rendered},
+    fleet::{Config, Delivery, Rendered},
     names::{
         BASE_ANNOTATION, BASE_KEY, FIELD_MANAGER, INVERSE_ANNOTATION, MEMBER_ANNOTATION, MEMBERS_KEY,
         RECORD_ANNOTATION, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, ROLLOUT_LABEL, SETTLED_ANNOTATION,
@@ -36,8 +36,9 @@ pub fn is_named(config: &Config, name: &str) -> bool {
 /// # Errors
 /// What makes the ConfigMap unusable: nothing of it is written then.
 pub fn read(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
-    lock(config, map)?;
+    permission(config, map)?;
     let shard = contents(config, map)?;
+    changeable(config, map)?;
     match &config.delivery {
         Delivery::Patched(patched) if shard.files.is_empty() => {
             let message = format!("ConfigMap {} has no key {}; add the member's file to it", shard.name, patched.key);
@@ -51,9 +52,15 @@ pub fn read(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
 /// owner forbids to edit it, nothing but the record is known.
 #[must_use]
 pub fn locked(config: &Config, map: &ConfigMap) -> Option<Locked> {
-    let problem = lock(config, map).err()?;
+    let problem = permission(config, map).and_then(|()| changeable(config, map)).err()?;
     let shard = contents(config, map).ok().filter(|shard| !shard.record.members.is_empty())?;
     Some(Locked { shard, problem })
+}
+
+/// Why nobody can read what a ConfigMap records; `None` where it can be, or records nothing.
+#[must_use]
+pub fn unread(config: &Config, map: &ConfigMap) -> Option<Problem> {
+    contents(config, map).err()
 }
 
 fn contents(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
@@ -84,24 +91,21 @@ fn contents(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
     })
 }
 
-/// Why a ConfigMap may not be written.
-fn lock(config: &Config, map: &ConfigMap) -> Result<(), Problem> {
-    let name = map.name_any();
+/// Whether a ConfigMap can be written at all.
+fn changeable(config: &Config, map: &ConfigMap) -> Result<(), Problem> {
+    if map.immutable != Some(true) {
+        return Ok(());
+    }
     let again = match &config.delivery {
         Delivery::Rendered(_) => "delete it, it will be made again",
-        Delivery::Patched(patched) => {
-            permission(config, patched, map)?;
-            "make it again without immutable: true"
-        }
+        Delivery::Patched(_) => "make it again without immutable: true",
     };
-    if map.immutable == Some(true) {
-        return Err(Problem::new(Reason::ConfigMapImmutable, format!("ConfigMap {name} is immutable: {again}")));
-    }
-    Ok(())
+    Err(Problem::new(Reason::ConfigMapImmutable, format!("ConfigMap {} is immutable: {again}", map.name_any())))
 }
 
-/// Whether the owner of a member's ConfigMap lets it be edited.
-fn permission(config: &Config, patched: &Patched, map: &ConfigMap) -> Result<(), Problem> {
+/// Whether the owner of a member's own ConfigMap lets it be edited.
+fn permission(config: &Config, map: &ConfigMap) -> Result<(), Problem> {
+    let Delivery::Patched(patched) = &config.delivery else { return Ok(()) };
     let name = map.name_any();
     let Some(member) = annotation(map, MEMBER_ANNOTATION) else {
         let member = delivery::member_of(&patched.name, &name).unwrap_or_default();

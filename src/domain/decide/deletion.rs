@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     delivery,
-    observation::Shard,
+    observation::{Problem, Shard},
     patching::{self, Inverse},
     plan::Advance,
     restoration::{baseline_files, told_baseline},
@@ -43,6 +43,10 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
     }
     if pass.spec.deletion_policy == DeletionPolicy::Restore && matches!(pass.phase, Phase::Settled | Phase::Idle) {
         intent.advance = unsettle(pass);
+        if let Some(Problem { reason, message }) = pass.seen.unread.clone().filter(|_| intent.advance.is_empty()) {
+            let message = format!("{message}; what is settled there goes back when it can be read");
+            intent.state = State { kind: Kind::Stalled, reason, message };
+        }
     }
     Some(intent)
 }
@@ -56,7 +60,9 @@ pub fn holds(pass: &Pass<'_>, intent: &Intent) -> bool {
         // Where settings stay, traffic that a retreat has moved still has to come back.
         DeletionPolicy::Retain => pass.phase == Phase::Retreating,
         DeletionPolicy::RestoreUnfinished => unfinished(pass.phase) || starts,
-        DeletionPolicy::Restore => unfinished(pass.phase) || starts || !unsettle(pass).is_empty(),
+        DeletionPolicy::Restore => {
+            unfinished(pass.phase) || starts || pass.seen.unread.is_some() || !unsettle(pass).is_empty()
+        }
     }
 }
 

@@ -136,15 +136,24 @@ impl Fixture {
 
     /// A ConfigMap may not be written any more.
     pub fn lock(&mut self, name: &str, reason: Reason) {
+        let (shard, problem) = self.lose(name, Problem::new(reason, format!("ConfigMap {name} is locked")));
+        self.seen.locked.push(Locked { shard, problem });
+    }
+
+    /// What a ConfigMap records cannot be read any more.
+    pub fn garble(&mut self, name: &str) {
+        let problem = Problem::new(Reason::ConfigUnreadable, format!("ConfigMap {name} is broken"));
+        self.seen.unread = Some(self.lose(name, problem).1);
+    }
+
+    fn lose(&mut self, name: &str, problem: Problem) -> (Shard, Problem) {
         let found = self.seen.shards.iter().position(|shard| shard.name == name).unwrap();
-        let problem = Problem::new(reason, format!("ConfigMap {name} is locked"));
-        let shard = self.seen.shards.remove(found);
         let own = self.seen.members.iter_mut().find(|member| format!("{}-config", member.name) == name);
         match own {
             Some(member) => member.unfit = Some(problem.clone()),
             None => self.seen.problems.push(problem.clone()),
         }
-        self.seen.locked.push(Locked { shard, problem });
+        (self.seen.shards.remove(found), problem)
     }
 
     /// The stage gets another percent, and the status follows.

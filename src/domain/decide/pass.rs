@@ -180,7 +180,10 @@ impl<'a> Pass<'a> {
                 let is_written = !shards.is_empty() && shards.iter().all(|shard| self.has_stamp(shard));
                 is_written && !(self.is_edited() && self.is_moving())
             }
-            Delivery::Patched(_) => self.run_shards().next().is_some() && patched::due(self).is_empty(),
+            // Who joins after the last stage has missed it.
+            Delivery::Patched(_) => {
+                self.run_shards().next().is_some() && (self.phase == Phase::Watching || patched::due(self).is_empty())
+            }
         }
     }
 
@@ -221,6 +224,13 @@ impl<'a> Pass<'a> {
     pub fn expected_back(&self) -> impl Iterator<Item = (&str, &Entry)> {
         let absent = self.roster.absent.iter().map(|(name, entry)| (*name, *entry));
         absent.filter(|(name, _)| self.seen.away_for(name) < PUT_BACK)
+    }
+
+    /// Why the record of many members cannot be read: nobody knows who else is optimized.
+    #[must_use]
+    pub fn unread(&self) -> Option<&'a Problem> {
+        let shared = matches!(self.spec.fleet.config.delivery, Delivery::Rendered(_));
+        self.seen.unread.as_ref().filter(|_| shared)
     }
 
     /// The measurements, if they are of the current bake.

@@ -94,9 +94,14 @@ fn whole_seconds(covered: Duration) -> api::Duration {
 
 fn members(pass: &Pass<'_>) -> Members {
     let roster = &pass.roster;
+    let fleet = count(pass.seen.members.len());
+    // Of a record that cannot be read, what it said last.
+    if let Some(known) = pass.status.members.clone().filter(|_| pass.unread().is_some()) {
+        return Members { fleet, ..known };
+    }
     let optimized = || roster.in_cohort(Cohort::Optimized);
     Members {
-        fleet: count(pass.seen.members.len()),
+        fleet,
         eligible: count(roster.standings.iter().filter(|standing| is_eligible(standing)).count()),
         optimized: count(optimized().filter(|standing| !standing.overridden).count()),
         acknowledged: count(optimized().filter(|s| s.acknowledgement == Acknowledgement::Acknowledged).count()),

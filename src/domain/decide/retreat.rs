@@ -17,7 +17,8 @@ use super::{
     closing::{closed, forgotten},
     intent::{Intent, Kind, State},
     pass::{Pass, Phase},
-    roster::{Standing, is_barrier},
+    roster::Standing,
+    stage,
     stamp::{self, label_returned},
 };
 use crate::{
@@ -100,9 +101,10 @@ impl<'p> Back<'p> {
                 Some(Cohort::Optimized) => away.push(standing),
                 Some(Cohort::Returning) if standing.acknowledgement.is_done() => back += 1,
                 Some(Cohort::Returning) => away.push(standing),
-                None if standing.is_stray() && standing.acknowledgement.is_done() => back += 1,
-                None if standing.is_stray() => away.push(standing),
-                Some(Cohort::Baseline | Cohort::Holdout) | None => {}
+                None if !standing.is_stray() || !is_ours(pass, standing) => {}
+                None if standing.acknowledgement.is_done() => back += 1,
+                None => away.push(standing),
+                Some(Cohort::Baseline | Cohort::Holdout) => {}
             }
         }
         let pods: BTreeMap<&str, &str> =
@@ -137,9 +139,12 @@ impl<'p> Back<'p> {
     }
 
     fn is_off(&self, pass: &Pass<'_>) -> bool {
-        out_of_reach(pass).is_none()
-            && self.restorations.is_empty()
-            && pass.roster.absent.iter().all(|(_, entry)| entry.cohort != Cohort::Optimized)
+        out_of_reach(pass).is_none() && self.is_restored(pass)
+    }
+
+    /// Whether all that can be read and written is off.
+    fn is_restored(&self, pass: &Pass<'_>) -> bool {
+        self.restorations.is_empty() && pass.roster.absent.iter().all(|(_, entry)| entry.cohort != Cohort::Optimized)
     }
 
     fn is_rerouted(&self, pass: &Pass<'_>) -> bool {
@@ -182,13 +187,11 @@ impl<'p> Back<'p> {
     /// Traffic for those that are back, and at the very end a record without members.
     fn finishing(&self, pass: &Pass<'_>) -> Vec<Advance> {
         let away: BTreeSet<&str> = self.away.iter().map(|standing| standing.member.pod.uid.as_str()).collect();
-        let mut advance: Vec<Advance> = pass
-            .seen
-            .members
-            .iter()
-            .filter(|member| !away.contains(member.pod.uid.as_str()) && pass.is_displaced(&member.pod))
-            .map(|member| label_returned(&member.pod))
-            .collect();
+        let back = displaced(pass).filter(|standing| {
+            // Who runs what cannot be read may be optimized, whatever its label says.
+            !away.contains(standing.member.pod.uid.as_str()) && (standing.entry.is_some() || standing.locked.is_none())
+        });
+        let mut advance: Vec<Advance> = back.map(|standing| label_returned(&standing.member.pod)).collect();
         advance.extend(pass.seen.every_service().filter(|service| self.widens(pass, service)).map(widen));
         if advance.is_empty() && self.away.is_empty() && self.is_off(pass) {
             advance.extend(closed(pass, -1).into_iter().map(|(shard, write)| forgotten(pass, shard, write)));
@@ -201,16 +204,16 @@ impl<'p> Back<'p> {
         let acknowledged = pass.status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
         let is_over = pass.run_shards().all(|shard| shard.record.members.is_empty());
         let silent = !acknowledged && (is_over || !self.away.is_empty());
-        pass.is_deleted() && silent && self.is_off(pass) && has_been_off(pass, UNREACHABLE_AFTER)
+        pass.is_deleted() && silent && self.is_restored(pass) && has_been_off(pass, UNREACHABLE_AFTER)
     }
 
     /// Leaves the fleet as it would be if everybody had acknowledged: a rollout that is gone can finish nothing, and the
     /// next one could not start. What cannot be written holds the deletion up no longer than as long again, but for a
     /// Service that is narrowed: nobody would widen it then.
     fn give_up(&self, pass: &Pass<'_>, mut intent: Intent) -> Intent {
-        let displaced = pass.seen.members.iter().filter(|member| pass.is_displaced(&member.pod));
         let widened = || pass.seen.every_service().filter(|service| is_marked(pass, service)).map(widen);
-        intent.advance = displaced.map(|member| label_returned(&member.pod)).chain(widened()).collect();
+        intent.advance =
+            displaced(pass).map(|standing| label_returned(&standing.member.pod)).chain(widened()).collect();
         intent.requeue = Duration::from_millis(500);
         if !intent.advance.is_empty() && !has_been_off(pass, UNREACHABLE_AFTER * 2) {
             return intent;
@@ -232,6 +235,7 @@ impl<'p> Back<'p> {
     /// A narrowed Service may be widened once no pod that must not serve could come back by it.
     fn widens(&self, pass: &Pass<'_>, service: &Service) -> bool {
         is_marked(pass, service)
+            && pass.unread().is_none()
             && self.away.iter().all(|standing| {
                 standing.member.pod.serving.as_deref() == Some("false")
                     && !service.endpoints.contains(&standing.member.pod.name)
@@ -256,8 +260,9 @@ impl<'p> Back<'p> {
             return State { kind: Kind::Stalled, reason: problem.reason, message };
         }
         if overdue {
+            let why = self.away.iter().find_map(|standing| stage::silence(pass, standing)).unwrap_or_default();
             let message = format!(
-                "{}; settings are back, but {names} did not acknowledge within {}s; look at their pods",
+                "{}; settings are back, but {names} did not acknowledge within {}s{why}; look at their pods",
                 cause.message,
                 UNREACHABLE_AFTER.as_secs()
             );
@@ -268,17 +273,30 @@ impl<'p> Back<'p> {
     }
 }
 
+/// Members whose pods bear what the run, and no other one, may have set.
+fn displaced<'p>(pass: &'p Pass<'_>) -> impl Iterator<Item = &'p Standing<'p>> {
+    let displaced = pass.roster.standings.iter().filter(|standing| pass.is_displaced(&standing.member.pod));
+    displaced.filter(|standing| is_ours(pass, standing))
+}
+
+/// Whether no other run may be what has labelled a pod. One that is taken back to the end and finds something left of it
+/// does so beside the next one.
+fn is_ours(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
+    let marked = || standing.member.pod.mark.as_ref().is_some_and(|mark| is_of_run(pass, mark));
+    standing.entry.is_some() || marked() || pass.seen.neighbours.iter().all(|neighbour| !neighbour.unfinished)
+}
+
 /// What keeps a ConfigMap from being read, or written, that says optimized values: its record says so, or, where nobody can
-/// read that, a pod bears the label of a member that no record tells of.
+/// read that, a pod bears the label of a member that no record tells of. A record that cannot be read may also tell of one
+/// whose pod was replaced and has lost its label.
 fn out_of_reach<'p>(pass: &'p Pass<'_>) -> Option<&'p Problem> {
     let run = pass.run.as_ref().map(|run| run.id.as_str());
     let optimized = |record: &Record| record.members.values().any(|entry| entry.cohort == Cohort::Optimized);
     let locked = pass.seen.locked.iter().filter(|locked| Some(locked.shard.record.run.as_str()) == run);
     let mut locked = locked.filter(|locked| optimized(&locked.shard.record)).map(|locked| &locked.problem);
-    let strays = || pass.roster.standings.iter().filter(|standing| standing.is_stray());
-    let everybodys = pass.seen.problems.iter().filter(|_| strays().next().is_some());
-    let of_members = strays().filter_map(|standing| standing.member.unfit.as_ref());
-    locked.next().or_else(|| everybodys.chain(of_members).find(|problem| is_barrier(problem)))
+    let ours = pass.roster.standings.iter().filter(|standing| is_ours(pass, standing));
+    let mut out_of_reach = ours.filter(|standing| standing.is_out_of_reach()).filter_map(|standing| standing.locked);
+    locked.next().or_else(|| out_of_reach.next()).or(pass.seen.unread.as_ref())
 }
 
 /// How things are when everybody is back, and what a person does to try again.
@@ -293,7 +311,11 @@ pub fn restored_message(pass: &Pass<'_>) -> &'static str {
 /// Whether a Service bears the mark of the run.
 #[must_use]
 pub fn is_marked(pass: &Pass<'_>, service: &Service) -> bool {
-    service.mark.as_ref().zip(pass.run.as_ref()).is_some_and(|(mark, run)| mark.run == run.id)
+    service.mark.as_ref().is_some_and(|mark| is_of_run(pass, mark))
+}
+
+fn is_of_run(pass: &Pass<'_>, mark: &Mark) -> bool {
+    pass.run.as_ref().is_some_and(|run| mark.run == run.id)
 }
 
 fn widen(service: &Service) -> Advance {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{OptimizationRolloutSpec, names::cohort, reason::Reason};
+use api::{OptimizationRolloutSpec, fleet::Delivery, names::cohort, reason::Reason};
 use jiff::Timestamp;
 
 use super::fitness::Fitness;
@@ -31,7 +31,7 @@ pub struct Standing<'a> {
     pub member: &'a Member,
     /// The ConfigMap that has its file or its entry, where it may be written.
     pub shard: Option<&'a Shard>,
-    /// Why it may not, where it has an entry there.
+    /// Why it may not, where it has an entry there, or may have one that nobody can read.
     pub locked: Option<&'a Problem>,
     /// Its entry in this run.
     pub entry: Option<&'a Entry>,
@@ -64,10 +64,7 @@ impl Standing<'_> {
     /// not be written, or does not tell.
     #[must_use]
     pub fn is_out_of_reach(&self) -> bool {
-        match self.cohort() {
-            Some(cohort) => cohort == Cohort::Optimized && self.locked.is_some(),
-            None => self.is_stray() && self.member.unfit.as_ref().is_some_and(is_barrier),
-        }
+        self.locked.is_some() && (self.cohort() == Some(Cohort::Optimized) || self.is_stray())
     }
 
     /// Whether its file changed in this run and it has not acknowledged it.
@@ -115,7 +112,11 @@ impl<'a> Roster<'a> {
                 let cohort = entry.map(|(_, entry)| entry.cohort);
                 let map = entry.map(|(map, _)| map);
                 let shard = map.map_or_else(|| file.and_then(|(shard, _)| *shard), Result::ok);
-                let locked = map.and_then(Result::err);
+                let barrier = match &config.delivery {
+                    Delivery::Rendered(_) => seen.unread.as_ref(),
+                    Delivery::Patched(_) => member.unfit.as_ref().filter(|problem| is_barrier(problem)),
+                };
+                let locked = map.map_or(barrier, Result::err);
                 let entry = entry.map(|(_, entry)| entry);
                 let rendering = shard.and_then(|shard| renderings.get(shard.name.as_str())).unwrap_or(&overlay);
                 let told = if text == rendering.file(cohort) { overlay.file(cohort) } else { text };
@@ -160,8 +161,7 @@ impl<'a> Roster<'a> {
 }
 
 /// Whether a problem is one of a ConfigMap that is there, and out of reach.
-#[must_use]
-pub fn is_barrier(problem: &Problem) -> bool {
+fn is_barrier(problem: &Problem) -> bool {
     matches!(problem.reason, Reason::NotOptedIn | Reason::ConfigMapImmutable | Reason::ConfigUnreadable)
 }
 

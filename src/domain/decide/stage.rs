@@ -115,11 +115,12 @@ pub fn stamping(pass: &Pass<'_>) -> Option<Intent> {
 }
 
 /// What is wrong with the way in which a member reports, where that is why it does not acknowledge.
-fn silence(pass: &Pass<'_>, standing: &Standing<'_>) -> Option<String> {
+#[must_use]
+pub fn silence(pass: &Pass<'_>, standing: &Standing<'_>) -> Option<String> {
     let metric = pass.spec.fleet.acknowledgement.metric.as_ref()?;
     let (name, label) = (&standing.member.name, &pass.spec.fleet.acknowledgement.label);
     let Some(report) = pass.seen.measurements.as_ref()?.reports.get(name) else {
-        return Some(format!(", whose metrics nobody could read ({name})"));
+        return Some(format!("; nobody could read the metrics of {name}"));
     };
     if report.pod != standing.member.pod.uid {
         return None;

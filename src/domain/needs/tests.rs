@@ -1,3 +1,4 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 use serde_json::json;
 
@@ -109,4 +110,48 @@ fn time_counts_when_every_optimized_member_has_acknowledged() {
     assert!(counting(&fixture));
     fixture.seen.shards[0].files.insert("node-0".to_owned(), BASELINE.to_owned());
     assert!(!counting(&fixture), "somebody took it back");
+}
+
+#[test]
+fn time_counts_in_the_watch_although_somebody_joins() {
+    let mut fixture = Fixture::new("ob-", 34);
+    fixture.rollout.spec.fleet.acknowledgement.timer = Some(api::Duration::default());
+    fixture.patch();
+    fixture.seen.shards[2].record = crate::record::Record::default();
+    let touched = crate::acknowledgement::Touch {
+        at: fixture.seen.now,
+        count: 1,
+        file: crate::acknowledgement::fingerprint(Some(OPTIMIZED)),
+    };
+    fixture.seen.members[0].pod.touched = Some(touched);
+    let counting = |fixture: &Fixture| needs(&fixture.rollout, &fixture.seen).unwrap().counting;
+    assert!(!counting(&fixture), "in its stage it is recorded first");
+    fixture.run().succeeded_at = Some(Time(fixture.seen.now));
+    assert!(counting(&fixture), "it has missed the run");
+}
+
+#[test]
+fn a_pod_that_no_record_tells_of_is_asked_and_stands_for_neither_cohort() {
+    let mut fixture = measured("o-b");
+    fixture.seen.members[1].pod.cohort = Some("optimized".to_owned());
+    assert_eq!(asked(&fixture), ["node-0", "node-1", "node-2"]);
+    let sampling = needs(&fixture.rollout, &fixture.seen).unwrap();
+    assert_eq!(sampling.optimized, BTreeSet::from(["node-0".to_owned()]));
+    assert_eq!(sampling.returning, BTreeSet::from(["node-1".to_owned()]));
+}
+
+#[test]
+fn no_time_counts_while_nobody_knows_who_else_is_optimized() {
+    let mut fixture = Fixture::new("ob", 50);
+    fixture.rollout.spec.fleet.acknowledgement.timer = Some(api::Duration::default());
+    fixture.replan();
+    let file = crate::acknowledgement::fingerprint(Some(OPTIMIZED));
+    let touched = crate::acknowledgement::Touch { at: fixture.seen.now, count: 1, file };
+    fixture.seen.members[0].pod.touched = Some(touched);
+    let second = crate::observation::Shard { name: "settings-1".to_owned(), ..fixture.seen.shards[0].clone() };
+    fixture.seen.shards.push(second);
+    let counting = |fixture: &Fixture| needs(&fixture.rollout, &fixture.seen).unwrap().counting;
+    assert!(counting(&fixture));
+    fixture.garble("settings-1");
+    assert!(!counting(&fixture));
 }

@@ -120,7 +120,9 @@ impl Context {
         };
         let namespace = Namespace { config_maps, ..served.objects.clone() };
         let newest = self.world.observe(&namespace, rollout, seen.now, None, seen.report_due);
-        Ok(Observation { members: newest.members, shards: newest.shards, base: newest.base, ..seen })
+        let problems = newest.problems.into_iter().chain(seen.problems).collect();
+        let Observation { members, shards, locked, unread, base, .. } = newest;
+        Ok(Observation { members, shards, locked, unread, base, problems, ..seen })
     }
 
     /// What was seen, with the Services as the API server has them.
@@ -147,8 +149,9 @@ impl Context {
         let newest = snapshot::take(&self.client, &key.namespace);
         let newest = asked(key, "cannot see what is left of a run", SNAPSHOT, newest).await?;
         let newest = newest.world.observe(&newest.namespace, rollout, seen.now, None, seen.report_due);
-        let Observation { members, shards, services, unnamed_services, base, .. } = newest;
-        Ok(Observation { members, shards, services, unnamed_services, base, ..seen })
+        let problems = newest.problems.into_iter().chain(seen.problems).collect();
+        let Observation { members, shards, locked, unread, services, unnamed_services, base, .. } = newest;
+        Ok(Observation { members, shards, locked, unread, services, unnamed_services, base, problems, ..seen })
     }
 
     async fn newest_neighbours(&self, key: &Key, rollout: &OptimizationRollout) -> Result<Vec<Neighbour>, Unknown> {

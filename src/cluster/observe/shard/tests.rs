@@ -63,6 +63,7 @@ fn what_we_keep_beside_the_files_is_nobodys_file() {
 #[case::record(map(&[(MEMBERS_KEY, "{")], &[]), Reason::ConfigUnreadable)]
 #[case::settled(map(&[], &[(SETTLED_ANNOTATION, "[1]")]), Reason::ConfigUnreadable)]
 #[case::immutable(ConfigMap { immutable: Some(true), ..map(&[], &[]) }, Reason::ConfigMapImmutable)]
+#[case::both(ConfigMap { immutable: Some(true), ..map(&[(MEMBERS_KEY, "{")], &[]) }, Reason::ConfigUnreadable)]
 fn a_map_that_cannot_be_used_is_a_problem_that_names_it(#[case] map: ConfigMap, #[case] reason: Reason) {
     let problem = read(&config(), &map).unwrap_err();
     assert_eq!(problem.reason, reason);

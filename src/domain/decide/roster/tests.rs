@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     decide::{decide, fixture::Fixture},
-    observation::{Breach, Measurements, Problem},
+    observation::{Breach, Measurements},
     plan::{Advance, Plan, Withdraw},
 };
 
@@ -53,21 +53,26 @@ fn a_run_is_taken_back_when_the_map_of_an_optimized_member_is_locked(#[case] rea
 fn who_may_be_optimized_takes_a_place_where_no_record_tells() {
     let mut fixture = one_of_two();
     fixture.rollout.status.as_mut().unwrap().stage.as_mut().unwrap().quota = 1;
-    fixture.seen.shards.retain(|shard| shard.name != "node-0-config");
-    fixture.seen.members[0].unfit = Some(Problem::new(Reason::ConfigUnreadable, "ConfigMap node-0-config is broken"));
+    fixture.garble("node-0-config");
     let plan = decide(&fixture.rollout, &fixture.seen);
     assert_eq!(switches(&plan), Vec::<&Advance>::new());
     assert_eq!(plan.status.retreat.unwrap().message, "during the run: ConfigMap node-0-config is broken");
 }
 
-/// Two of four are optimized, and somebody made the ConfigMap of all immutable.
-fn frozen() -> Fixture {
+/// Two of four are optimized, and serve.
+fn half() -> Fixture {
     let mut fixture = Fixture::new("oobb", 50);
     fixture.rollout.spec.traffic = serde_json::from_value(json!({"services": [{"name": "front"}]})).unwrap();
     for member in &mut fixture.seen.members {
         member.pod.serving = Some("true".to_owned());
     }
     fixture.rollout.status = Some(decide(&fixture.rollout, &fixture.seen).status);
+    fixture
+}
+
+/// The same, and somebody made the ConfigMap of all immutable.
+fn frozen() -> Fixture {
+    let mut fixture = half();
     fixture.lock("settings", Reason::ConfigMapImmutable);
     fixture
 }
@@ -112,4 +117,20 @@ fn values_are_not_back_while_a_locked_map_says_them_to_a_member_that_is_away() {
     assert_eq!(plan.status.retreat.clone().unwrap().off_at, None);
     let told = "enough; ConfigMap node-0-config is locked; members may still be optimized";
     assert_eq!(stalled(&plan.status), ("NotOptedIn".to_owned(), told.to_owned()));
+}
+
+#[test]
+fn a_record_that_broke_before_its_map_was_deleted_ends_the_run() {
+    let mut fixture = half();
+    fixture.garble("settings");
+    for member in &mut fixture.seen.members {
+        member.pod.cohort = Some("baseline".to_owned());
+    }
+    let broken = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!((switches(&broken), optimized(&broken)), (vec![], 2), "what was known last");
+    fixture.rollout.status = Some(broken.status);
+    (fixture.seen.problems, fixture.seen.unread) = (Vec::new(), None);
+    let deleted = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(switches(&deleted), Vec::<&Advance>::new());
+    assert_eq!(deleted.status.retreat.unwrap().message, "ConfigMap settings was deleted during the run");
 }

@@ -24,7 +24,7 @@ fn told(reports: Option<&[(&str, bool)]>, pod: &str) -> String {
 }
 
 #[rstest]
-#[case::nobody_could_read_them(None, "node-0", ", whose metrics nobody could read (node-0)")]
+#[case::nobody_could_read_them(None, "node-0", "; nobody could read the metrics of node-0")]
 #[case::they_say_nothing(Some(&[][..]), "node-0", "; node-0 exposes no enabled with a label optimization")]
 #[case::they_speak_of_others(Some(&[("cache", true)][..]), "node-0", "; node-0 exposes enabled for cache, not for pool")]
 #[case::it_is_off(Some(&[("pool", false)][..]), "node-0", "")]
