@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use api::OptimizationRollout;
+use api::fleet::Delivery;
 use api::indicator::Mode;
 use api::names::{COHORT_LABEL, cohort};
 use api::status::Retreat;
@@ -42,7 +43,7 @@ impl Law for ClockOrder {
             found.stake(broken.or_else(|| still_said(&run.id, after, view)));
         }
         if retreat.acknowledged_at.is_some() && !was(|retreat| retreat.acknowledged_at.is_some()) {
-            found.stake(still_enabled(after, view));
+            found.stake(still_enabled(&run.id, after, view));
         }
         if retreat.acknowledged_at.is_some() && retreat.off_at.is_none() {
             found.violations.push("acknowledgedAt is set before offAt".to_owned());
@@ -76,7 +77,10 @@ fn still_said(run: &str, rollout: &OptimizationRollout, view: &View) -> Option<S
         if map.unreadable && members.iter().any(|(member, _)| on.contains(member.as_str())) {
             return Some(format!("offAt is set while the record in {key} cannot be read"));
         }
-        let ours = |member: &str, file| map.cohort(run, member).is_some() && view.edited(key, file).is_none();
+        // A patched file goes back to what it said before, also what others had made of it.
+        let is_patched = matches!(rollout.spec.fleet.config.delivery, Delivery::Patched(_));
+        let theirs = |file| view.edited(key, file).is_some() || is_patched && view.is_changed(key, file);
+        let ours = |member: &str, file| map.cohort(run, member).is_some() && !theirs(file);
         let mut members = members.into_iter();
         let said = members.find(|(member, file)| ours(member, file) && map.switches_on(file, rollout));
         said.map(|(member, _)| format!("offAt is set while the file of {member} is on"))
@@ -84,7 +88,7 @@ fn still_said(run: &str, rollout: &OptimizationRollout, view: &View) -> Option<S
 }
 
 /// A member whose last answer says that it is optimized, where that tells of this run alone.
-fn still_enabled(rollout: &OptimizationRollout, view: &View) -> Option<String> {
+fn still_enabled(run: &str, rollout: &OptimizationRollout, view: &View) -> Option<String> {
     let acknowledgement = &rollout.spec.fleet.acknowledgement;
     let by_name = acknowledgement.metric.is_some() && acknowledgement.revision_label.is_none();
     if !by_name || rollout.metadata.deletion_timestamp.is_some() {
@@ -96,7 +100,12 @@ fn still_enabled(rollout: &OptimizationRollout, view: &View) -> Option<String> {
     if elsewhere.next().is_some() {
         return None;
     }
-    let mut there = view.fleet(rollout).filter(|(_, pod)| !is_being_deleted(pod));
+    // Who was not switched by the run was by somebody else, some time ago.
+    let never = |member: &str| {
+        let mut recorded = view.maps_of(run).filter_map(|(_, map)| map.cohort(run, member));
+        recorded.any(|cohort| matches!(cohort, Cohort::Baseline | Cohort::Holdout))
+    };
+    let mut there = view.fleet(rollout).filter(|(key, pod)| !is_being_deleted(pod) && !never(&key.name));
     let enabled = there.find(|(_, pod)| view.answers().enables_any(pod, rollout))?.1;
     Some(format!("acknowledgedAt is set although {} said last that it is optimized", text(enabled, "/metadata/name")))
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::hands::{Hands, displaced};
 use super::map::files;
 use super::view::View;
-use super::waits::Waiting;
+use super::waits::{Waiting, is_under_way};
 use super::{Found, Law};
 use crate::history::{Entry, Write};
 use crate::kind::Key;
@@ -113,11 +113,7 @@ fn restless(key: &Key, rollout: &OptimizationRollout, at: Instant, view: &View, 
         return Some(format!("{key} has members of run {} after its end", run.id));
     }
     // While another rollout has a run, the label is its own.
-    let runs = |other: &OptimizationRollout| {
-        let run = other.status.as_ref().and_then(|status| status.run.as_ref());
-        run.is_some_and(|run| run.settled_at.is_none() && run.aborted_at.is_none())
-    };
-    if view.rollouts().any(|(_, other)| other.metadata.uid != rollout.metadata.uid && runs(other)) {
+    if view.rollouts().any(|(_, other)| other.metadata.uid != rollout.metadata.uid && is_under_way(other)) {
         return None;
     }
     apart(rollout, view, hands).or_else(|| if is_back { still_on(rollout, view, hands) } else { None })

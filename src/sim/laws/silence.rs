@@ -1,6 +1,6 @@
 //! L6: what nobody has measured promotes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use api::metrics::Source;
@@ -30,6 +30,8 @@ const NEWS: Duration = Duration::from_secs(90);
 pub(super) struct Silence {
     /// When something last went wrong with a user's requests.
     faulty: BTreeMap<String, Instant>,
+    /// Paths of the settings that rollouts were made with: members know nothing of edits.
+    made: BTreeSet<String>,
 }
 
 impl Law for Silence {
@@ -40,6 +42,9 @@ impl Law for Silence {
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
         if let Entry::Fault { at, user, .. } = entry {
             self.faulty.insert(user.clone(), *at);
+        }
+        if let Some((key, None, _)) = entry.change() {
+            self.made.extend(view.rollout(key).into_iter().flat_map(|rollout| switched(rollout).into_keys()));
         }
         let Some((write, before, after)) = view.status_write(entry) else { return };
         let (old, new) = (before.status.clone().unwrap_or_default(), after.status.clone().unwrap_or_default());
@@ -61,8 +66,9 @@ impl Law for Silence {
             return;
         }
         let acknowledgement = &after.spec.fleet.acknowledgement;
-        // By its revision, a member acknowledges optimizations as well that it does not know.
-        let tells = |name: &&String| acknowledgement.revision_label.is_none() || view.answers().knows(name);
+        // By its revision, a member acknowledges optimizations and settings as well that it does not know.
+        let is_made = values.keys().all(|path| self.made.contains(path));
+        let tells = |name: &&String| acknowledgement.revision_label.is_none() || is_made && view.answers().knows(name);
         for (key, map) in view.maps_of(&run.id) {
             for (member, file) in files(after, key, map.files.keys()) {
                 let pod = view.object(&Key::of::<Pod>(&key.namespace, &member));

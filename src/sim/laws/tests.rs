@@ -97,12 +97,7 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     story.write("replica-1", &map(), Some(settings(1, &[("node-0", "o"), ("node-1", "b"), ("node-5", "o")])), version());
 })]
 #[case::off_is_said_too_early("L3 abort deadline", |story: &mut Story| {
-    story.transition("LimitBreached", |status| {
-        status["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
-        status["conditions"][0] = condition("Aborted", true);
-        status["retreat"] = json!({"reason": "LimitBreached", "message": "m", "decidedAt": "2026-01-01T00:01:00Z",
-            "offAt": "2026-01-01T00:01:00Z"});
-    });
+    story.abort();
 })]
 #[case::off_is_said_while_a_file_is_on("L3 abort deadline", |story: &mut Story| story.retreat_to(OPTIMIZED))]
 #[case::off_is_said_while_nobody_can_read_a_record("L3 abort deadline", |story: &mut Story| {
@@ -298,9 +293,15 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     story.calm();
 })]
 #[case::a_rollout_that_never_starts("L13 convergence and quiet", |story: &mut Story| {
-    story.edit(None, &rollout(), json!({}), |rollout| {
-        rollout["status"] = json!({"summary": {"stage": "", "members": "", "traffic": "", "reason": "RunStarted"}});
-    });
+    story.never_starts("RunStarted");
+    story.calm();
+})]
+#[case::a_rollout_waits_for_volumes_that_are_there("L13 convergence and quiet", |story: &mut Story| {
+    story.never_starts("NotMounted");
+    story.calm();
+})]
+#[case::a_rollout_waits_for_members_that_are_there("L13 convergence and quiet", |story: &mut Story| {
+    story.never_starts("NoMembers");
     story.calm();
 })]
 #[case::a_member_that_says_it_is_back_is_waited_for("L13 convergence and quiet", |story: &mut Story| {

@@ -1,6 +1,6 @@
 //! What the history says at one point of it, in the terms of the laws.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::OptimizationRollout;
@@ -48,6 +48,8 @@ pub(super) struct View {
     answers: Answers,
     /// Files that somebody else has written to since the operator did, and when, by ConfigMap.
     edited: BTreeMap<Key, BTreeMap<String, Instant>>,
+    /// Files that somebody else has ever changed.
+    changed: BTreeSet<(Key, String)>,
 }
 
 impl View {
@@ -64,6 +66,7 @@ impl View {
             released: BTreeMap::new(),
             answers: Answers::default(),
             edited: BTreeMap::new(),
+            changed: BTreeSet::new(),
         }
     }
 
@@ -75,6 +78,11 @@ impl View {
     /// When somebody else last wrote to a file, if the operator has not done so since.
     pub(super) fn edited(&self, map: &Key, file: &str) -> Option<Instant> {
         self.edited.get(map)?.get(file).copied()
+    }
+
+    /// Whether somebody else has ever changed a file: what it said before a run is not what it said at first.
+    pub(super) fn is_changed(&self, map: &Key, file: &str) -> bool {
+        self.changed.contains(&(map.clone(), file.to_owned()))
     }
 
     /// The write, if it is one of the operator, accepted or not.
@@ -231,8 +239,11 @@ impl View {
         for (file, _) in after.files.iter().filter(|(file, text)| before.files.get(*file) != Some(*text)) {
             if ours {
                 edited.remove(file);
-            } else {
-                edited.insert(file.clone(), entry.at());
+                continue;
+            }
+            edited.insert(file.clone(), entry.at());
+            if before.files.contains_key(file) {
+                self.changed.insert((key.clone(), file.clone()));
             }
         }
     }

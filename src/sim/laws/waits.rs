@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use api::OptimizationRollout;
-use domain::format;
+use api::fleet::Delivery;
 use domain::record::Cohort;
+use domain::{delivery, format};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use super::harm::WELL;
 use super::map::{asks_members, files, switches};
 use super::view::View;
 use crate::kind::Key;
+use crate::object::text;
 
 /// Who has not answered for so long is silent.
 const SILENT: Duration = Duration::from_secs(60);
@@ -50,6 +52,8 @@ impl Waiting<'_> {
             // Nothing is to be done, or by a person.
             "Settled" | "AlreadyOptimized" | "AbortRequested" | "Paused" | "FleetTooSmall" | "NoMetricsPort" => true,
             "FleetBusy" => self.is_busy(),
+            "NotMounted" => !self.is_mounted(),
+            "NoMembers" => self.view.fleet(self.rollout).next().is_none(),
             _ => self.is_out_of_reach(reason),
         }
     }
@@ -57,13 +61,20 @@ impl Waiting<'_> {
     /// Whether another rollout has a run that is not over, or is gone and left its records behind.
     fn is_busy(&self) -> bool {
         let recorded = self.view.maps_for(self.rollout).any(|(_, map)| !map.record.members.is_empty());
-        recorded
-            || self.view.rollouts().filter(|(key, _)| *key != self.key).any(|(_, other)| {
-                let run = other.status.as_ref().and_then(|status| status.run.as_ref());
-                let retreat = other.status.as_ref().and_then(|status| status.retreat.as_ref());
-                let is_back = retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
-                run.is_some_and(|run| run.settled_at.is_none() && (run.aborted_at.is_none() || !is_back))
-            })
+        recorded || self.view.rollouts().any(|(key, other)| key != self.key && is_under_way(other))
+    }
+
+    /// Whether every member has its ConfigMap mounted.
+    fn is_mounted(&self) -> bool {
+        let config = &self.rollout.spec.fleet.config;
+        let is_its_own = |map: &str, member: &str| match &config.delivery {
+            Delivery::Rendered(rendered) => map == rendered.name,
+            Delivery::Patched(patched) => delivery::member_of(&patched.name, map) == Some(member),
+        };
+        self.view.fleet(self.rollout).all(|(key, pod)| {
+            let mut volumes = pod.pointer("/spec/volumes").and_then(Value::as_array).into_iter().flatten();
+            volumes.any(|volume| is_its_own(text(volume, "/configMap/name"), &key.name))
+        })
     }
 
     /// Whether members do not say what they are asked for: somebody gave an optimization a name, a setting a path, or what
@@ -85,12 +96,13 @@ impl Waiting<'_> {
             || self.view.fleet(self.rollout).any(|(_, pod)| self.view.answers().fails(pod).is_none_or(|fails| fails > WELL))
     }
 
-    /// Whether a member that is to come back says that it is optimized, or nothing.
+    /// Whether a member that is to come back says that it is optimized, or nothing, or does not know what it is asked for.
     fn is_unreachable(&self) -> bool {
         let acknowledgement = &self.rollout.spec.fleet.acknowledgement;
         let says = |pod: &Value| self.view.answers().enables_any(pod, self.rollout);
         self.hands.acknowledged(self.key) != Some(acknowledgement)
             || acknowledgement.revision_label.is_some()
+            || switches(self.rollout).any(|name| !self.view.answers().knows(name))
             || self.view.fleet(self.rollout).any(|(_, pod)| displaced(pod) && (says(pod) || self.is_silent(pod)))
     }
 
@@ -121,4 +133,12 @@ impl Waiting<'_> {
             }
         })
     }
+}
+
+/// Whether a rollout has a run whose members are not all settled or back.
+pub(super) fn is_under_way(rollout: &OptimizationRollout) -> bool {
+    let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
+    let retreat = rollout.status.as_ref().and_then(|status| status.retreat.as_ref());
+    let is_back = retreat.is_some_and(|retreat| retreat.acknowledged_at.is_some());
+    run.is_some_and(|run| run.settled_at.is_none() && (run.aborted_at.is_none() || !is_back))
 }

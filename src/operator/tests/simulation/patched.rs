@@ -174,14 +174,27 @@ async fn an_optimized_members_map_that_is_deleted_takes_the_run_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_goes_on_when_somebody_joins() {
+    let world = World::patched(10);
+    let _replica = world.start("replica-1");
+    let mut rollout = patched_rollout("pooling");
+    rollout["spec"]["stages"].as_array_mut().unwrap().truncate(1);
+    rollout["spec"]["watchAfter"] = json!("60s");
+    world.apply(&rollout);
+    world.until_reason("pooling", "Watching").await;
+    let joined = world.join();
+    world.until_reason("pooling", "Settled").await;
+    world.until("the joiner optimized", |world| world.members.is_optimized(&joined)).await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_member_that_joins_a_settled_fleet_gets_the_settled_values_once() {
     let world = World::patched(10);
     let _replica = world.start("replica-1");
     world.apply(&patched_rollout("pooling"));
     world.until_reason("pooling", "Settled").await;
-    world.server.put(own_config_map("qudag-node-10"));
-    let joined = world.fleet.add();
-    assert_eq!(joined, "qudag-node-10");
+    let joined = world.join();
     world.until("the joiner optimized", |world| world.members.is_optimized(&joined)).await;
     edit_file(&world, &joined, |_| OWN_FILE.to_owned());
     world.check_quiet().await;

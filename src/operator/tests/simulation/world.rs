@@ -38,6 +38,8 @@ pub struct World {
     pub members: Arc<Members>,
     pub prometheus: Arc<Prometheus>,
     pub laws: Laws,
+    /// Members have ConfigMaps of their own.
+    own: bool,
 }
 
 /// A replica of the operator that runs.
@@ -92,7 +94,16 @@ impl World {
         let fleet = Fleet::start(&server, spec);
         let members = Arc::new(Members::new(&server, Files { fleet: fleet.clone(), name, only_at_start }));
         let prometheus = Arc::new(Prometheus::new(members.clone(), server.clock()));
-        Self { server, fleet, members, prometheus, laws }
+        Self { server, fleet, members, prometheus, laws, own }
+    }
+
+    /// A member joins, with a ConfigMap of its own where they have one. Returns its name.
+    pub fn join(&self) -> String {
+        let member = self.fleet.add();
+        if self.own {
+            self.server.put(own_config_map(&member));
+        }
+        member
     }
 
     /// Starts a replica.

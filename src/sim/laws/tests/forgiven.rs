@@ -103,16 +103,19 @@ fn another(story: &mut Story, edit: impl FnOnce(&mut Value)) {
 }
 
 #[rstest]
-#[case::which_it_may_be(true, false)]
-#[case::which_is_over(false, true)]
-fn a_label_after_the_end_is_that_of_another_run(#[case] runs: bool, #[case] breaks: bool) {
+#[case::which_it_may_be(|_: &mut Value| {}, false)]
+#[case::which_goes_back(|run: &mut Value| run["abortedAt"] = json!("2026-01-01T00:01:00Z"), false)]
+#[case::which_is_over(|run: &mut Value| run["settledAt"] = json!("2026-01-01T00:01:00Z"), true)]
+fn a_label_after_the_end_is_that_of_another_run(#[case] edit: fn(&mut Value), #[case] breaks: bool) {
     let mut story = Story::new();
     another(&mut story, |other| {
-        if !runs {
-            other["status"]["run"]["settledAt"] = json!("2026-01-01T00:01:00Z");
-        }
+        other["status"]["summary"]["reason"] = json!("ConfigMapImmutable");
+        edit(&mut other["status"]["run"]);
     });
-    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
+    story.edit(None, &map(), json!({}), |map| {
+        *map = settings(1, &[("node-0", "b")]);
+        map["immutable"] = json!(true);
+    });
     story.edit(None, &rollout(), json!({}), taken_back);
     story.edit(Some("replica-1"), &key("Pod", "node-3"), version(), |pod| {
         pod["metadata"]["labels"][COHORT] = json!("optimized");
@@ -166,13 +169,19 @@ fn a_stage_ends_whose_only_member_somebody_took_back(#[case] seconds: u64, #[cas
 #[rstest]
 #[case::by_their_names(None, true)]
 #[case::by_their_revision(Some("revision"), false)]
-fn members_acknowledge_optimizations_that_they_do_not_know(#[case] label: Option<&str>, #[case] breaks: bool) {
+fn members_acknowledge_what_they_do_not_know(
+    #[case] label: Option<&str>,
+    #[case] breaks: bool,
+    #[values("/optimizations/0/name", "/optimizations/0/settings/0/path")] field: &str,
+) {
     let mut story = Story::new();
     story.edit(None, &rollout(), json!({}), |rollout| {
         rollout["spec"]["fleet"]["acknowledgement"]["revisionLabel"] = json!(label);
-        rollout["spec"]["optimizations"][0]["name"] = json!("unknown");
     });
-    story.bake(true);
+    spec(&mut story, field, "unknown");
+    let file = json!("unknown = true\npool = true\n");
+    story.edit(Some("replica-1"), &map(), version(), |map| map["data"]["node-0.toml"] = file);
+    story.bake(field.ends_with("name"));
     story.transition("StageStarted", |status| status["stage"] = second_stage());
     assert_eq!(story.broken().contains(&"L6 silence never promotes"), breaks, "{:#?}", story.laws.violations());
 }
@@ -222,6 +231,10 @@ fn files_are_not_as_before_after_another_rollout_that(#[case] policy: &str, #[ca
 
 #[rstest]
 #[case::says_that_it_is_optimized(|story: &mut Story| story.hear("node-0", true))]
+#[case::does_not_know_the_optimization_any_more(|story: &mut Story| {
+    story.hear("node-0", false);
+    spec(story, "/optimizations/0/name", "unknown");
+})]
 #[case::says_nothing_any_more(|story: &mut Story| {
     story.hear("node-0", false);
     story.wait(70);
@@ -260,6 +273,57 @@ fn a_run_waits_for_ever_for_the_owner_of_a_map_that(#[case] reason: &str, #[case
     story.waits(reason);
     story.calm();
     assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::another_map_than_pods_mount("/fleet/config/rendered/name", "NotMounted")]
+#[case::pods_that_are_not_there("/fleet/selector/matchLabels/app", "NoMembers")]
+fn a_rollout_never_starts_that_names(#[case] field: &str, #[case] reason: &str) {
+    let mut story = Story::new();
+    spec(&mut story, field, "elsewhere");
+    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
+    story.never_starts(reason);
+    story.calm();
+    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::was_held_out("h", false)]
+#[case::was_switched("r", true)]
+fn everybody_is_back_but_one_that_says_it_is_optimized_and(#[case] cohort: &str, #[case] breaks: bool) {
+    let mut story = Story::new();
+    story.retreat();
+    story.edit(Some("replica-1"), &map(), version(), |map| *map = settings(0, &[("node-0", "r"), ("node-1", cohort)]));
+    story.hear("node-1", true);
+    story.status(|status| status["retreat"]["acknowledgedAt"] = json!("2026-01-01T00:01:00Z"));
+    assert_eq!(story.broken().contains(&"L3 abort deadline"), breaks, "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::what_it_said_before(false, true)]
+#[case::what_somebody_had_made_of_it(true, false)]
+fn a_members_own_file_goes_back_on_to(#[case] changed: bool, #[case] breaks: bool) {
+    let mut story = Story::new();
+    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        rollout["spec"]["fleet"]["config"] = json!({"patched": {"name": "{member}-config", "key": "node.toml"}});
+    });
+    let own = key("ConfigMap", "node-0-config");
+    let record = json!({"run": RUN, "stage": 0, "members": {"node-0": {"c": "r", "s": 0, "u": "uid-node-0"}}});
+    let annotations = json!({"optimization.qudag.io/record": record.to_string()});
+    let made = json!({"metadata": {"name": "node-0-config", "namespace": "fleet"}, "data": {"node.toml": BASELINE}});
+    story.cluster(&own, Some(made));
+    if changed {
+        story.edit(None, &own, json!({}), |map| map["data"]["node.toml"] = json!(OPTIMIZED));
+    }
+    for file in [BASELINE, OPTIMIZED] {
+        story.edit(Some("replica-1"), &own, version(), |map| {
+            map["metadata"]["annotations"] = annotations.clone();
+            map["data"]["node.toml"] = json!(file);
+        });
+    }
+    story.abort();
+    assert_eq!(story.broken().contains(&"L3 abort deadline"), breaks, "{:#?}", story.laws.violations());
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub(super) fn pod(name: &str) -> Value {
         "metadata": {"name": name, "namespace": "fleet", "uid": format!("uid-{name}"), "labels": {
             "app": "node", "optimization.qudag.io/cohort": "baseline", "optimization.qudag.io/serving": "true",
         }},
+        "spec": {"volumes": [{"name": "optimizations", "configMap": {"name": "settings"}}]},
         "status": {"conditions": [{"type": "Ready", "status": "True"}]},
     })
 }
@@ -264,6 +265,11 @@ impl Story {
         back["metadata"]["annotations"] = mark["metadata"]["annotations"].clone();
         back["data"]["node-0.toml"] = json!(file);
         self.write("replica-1", &map(), Some(back), mark);
+        self.abort();
+    }
+
+    /// The retreat is recorded, with everything off.
+    pub(super) fn abort(&mut self) {
         self.transition("LimitBreached", |status| {
             status["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
             status["conditions"][0] = condition("Aborted", true);
@@ -302,6 +308,13 @@ impl Story {
     pub(super) fn waits(&mut self, reason: &str) {
         self.status(|status| {
             status["summary"] = json!({"stage": "", "members": "", "traffic": "", "reason": reason});
+        });
+    }
+
+    /// The rollout has no run, and says why.
+    pub(super) fn never_starts(&mut self, reason: &str) {
+        self.edit(None, &rollout(), json!({}), |rollout| {
+            rollout["status"] = json!({"summary": {"stage": "", "members": "", "traffic": "", "reason": reason}});
         });
     }
 

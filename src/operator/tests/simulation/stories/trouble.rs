@@ -261,7 +261,7 @@ fn pod(world: &World, member: usize, event: PodEvent) -> Option<(Duration, Endin
             world.fleet.set_ready(member, false);
             return Some((Duration::from_secs(seconds), Ending::Ready(member.clone())));
         }
-        PodEvent::Joins => drop(world.fleet.add()),
+        PodEvent::Joins => drop(world.join()),
         PodEvent::Leaves if members.len() > 4 => world.fleet.remove(member),
         PodEvent::Leaves => {}
     }
