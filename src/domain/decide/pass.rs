@@ -100,7 +100,9 @@ impl<'a> Pass<'a> {
         }
         let settings = Settings::new(&spec.optimizations, &settled).releasing(released);
         let switching = !matches!(phase, Phase::Idle | Phase::Settled) || !settings.is_settled();
-        let roster = Roster::new(spec, seen, run.as_ref().map(|run| run.id.as_str()), &settings, switching);
+        let follows = matches!(phase, Phase::Settling | Phase::Retreating)
+            && run.as_ref().is_some_and(|run| run.settling_at.is_some());
+        let roster = Roster::new(spec, seen, run.as_ref().map(|run| run.id.as_str()), &settings, switching, follows);
         Self {
             rollout,
             spec,

@@ -45,6 +45,8 @@ pub struct Standing<'a> {
     pub overridden: bool,
     /// Why it cannot take part; of no meaning once it has an entry.
     pub unfit: Option<Problem>,
+    /// Everybody was about to follow, whatever the labels say, and nothing is left of the record.
+    lost: bool,
 }
 
 impl Standing<'_> {
@@ -57,7 +59,8 @@ impl Standing<'_> {
     /// Whether its pod was switched although no record says so: somebody deleted the ConfigMap.
     #[must_use]
     pub fn is_stray(&self) -> bool {
-        self.entry.is_none() && self.member.pod.cohort.as_deref() == Some(cohort::OPTIMIZED)
+        let labelled = self.member.pod.cohort.as_deref() == Some(cohort::OPTIMIZED);
+        self.entry.is_none() && (labelled || self.lost)
     }
 
     /// Whether its file says optimized values, as far as anybody knows, and nobody can take them back: its ConfigMap may
@@ -75,7 +78,8 @@ impl Standing<'_> {
 }
 
 impl<'a> Roster<'a> {
-    /// Finds out where everybody stands in this run, which is `switching` something or has ended.
+    /// Finds out where everybody stands in this run, which is `switching` something or has ended, or in which everybody
+    /// `follows`.
     #[must_use]
     pub fn new(
         spec: &OptimizationRolloutSpec,
@@ -83,10 +87,12 @@ impl<'a> Roster<'a> {
         run: Option<&str>,
         settings: &Settings,
         switching: bool,
+        follows: bool,
     ) -> Self {
         let mut entries: BTreeMap<&str, (Result<&Shard, &Problem>, &Entry)> = BTreeMap::new();
         let mut files: BTreeMap<&str, (Option<&Shard>, &str)> = BTreeMap::new();
         let locked = seen.locked.iter().map(|locked| (&locked.shard, Some(&locked.problem)));
+        let mut recorded = seen.shards.iter().chain(seen.locked.iter().map(|locked| &locked.shard));
         for (shard, problem) in seen.shards.iter().map(|shard| (shard, None)).chain(locked) {
             let map = problem.map_or(Ok(shard), Err);
             files.extend(shard.files.iter().map(|(member, file)| (member.as_str(), (map.ok(), file.as_str()))));
@@ -96,6 +102,10 @@ impl<'a> Roster<'a> {
             }
         }
         let config = &spec.fleet.config;
+        let lost = follows
+            && matches!(config.delivery, Delivery::Rendered(_))
+            && seen.unread.is_none()
+            && !recorded.any(|shard| Some(shard.record.run.as_str()) == run);
         let base = seen.base.as_ref().and_then(|base| base.as_deref().ok()).filter(|_| seen.shards.is_empty());
         let fitness = Fitness::new(config, settings, switching, base);
         let overlay = Rendering::checked(config, settings, None);
@@ -135,6 +145,7 @@ impl<'a> Roster<'a> {
                         && locked.is_none()
                         && fitness.is_overridden(shard, rendering, text),
                     unfit: if entry.is_some() { None } else { fitness.unfit(member, shard, text) },
+                    lost,
                 }
             })
             .collect();

@@ -1,6 +1,7 @@
 //! Members whose ConfigMap nobody can write, or read.
 
 use api::{reason::Reason, rollout::Abort, status::OptimizationRolloutStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 use serde_json::json;
 
@@ -133,4 +134,20 @@ fn a_record_that_broke_before_its_map_was_deleted_ends_the_run() {
     let deleted = decide(&fixture.rollout, &fixture.seen);
     assert_eq!(switches(&deleted), Vec::<&Advance>::new());
     assert_eq!(deleted.status.retreat.unwrap().message, "ConfigMap settings was deleted during the run");
+}
+
+#[rstest]
+#[case::everybody_followed(true, 4)]
+#[case::half_were_switched(false, 2)]
+fn a_map_that_is_deleted_when(#[case] followed: bool, #[case] told: usize) {
+    let mut fixture = half();
+    let now = Time(fixture.seen.now);
+    if followed {
+        let run = fixture.run();
+        (run.succeeded_at, run.settling_at) = (Some(now.clone()), Some(now));
+    }
+    fixture.seen.shards.clear();
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    let touched = plan.withdraw.iter().filter(|item| matches!(item, Withdraw::Touch(_))).count();
+    assert_eq!((plan.status.retreat.unwrap().reason, touched), (Reason::Overridden, told), "labels do not tell");
 }
