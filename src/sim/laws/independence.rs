@@ -16,6 +16,9 @@ use crate::kind::Key;
 /// From the first mark to an attempt at every other object: the next pass, after one deadline.
 const DEADLINE: Duration = Duration::from_secs(3);
 
+/// How long it may take a replica that was away to see everything again.
+const SIGHT: Duration = Duration::from_secs(10);
+
 /// ConfigMaps that a retreat has not tried to restore yet.
 #[derive(Default)]
 pub(super) struct Independence {
@@ -23,6 +26,8 @@ pub(super) struct Independence {
     due: BTreeMap<Key, (String, Instant)>,
     /// When a retreat last tried each.
     tried: BTreeMap<Key, Instant>,
+    /// When something last went wrong with everything that a replica asks and sees.
+    blind: BTreeMap<String, Instant>,
 }
 
 impl Law for Independence {
@@ -38,7 +43,10 @@ impl Law for Independence {
         }
         match entry {
             // Who is dead, cut off or blind cannot try; the laws of the end hold for it.
-            Entry::Fault { key: None, .. } => self.due.clear(),
+            Entry::Fault { at, user, key: None, .. } => {
+                self.blind.insert(user.clone(), *at);
+                self.due.clear();
+            }
             Entry::Fault { what, .. } if what.starts_with("Crash") => self.due.clear(),
             Entry::Fault { key: Some(key), .. } => {
                 self.due.remove(key);
@@ -61,6 +69,10 @@ impl Law for Independence {
         let mark = write.after.as_deref().map(|object| crate::object::texts(object, "/metadata/annotations"));
         let Some(run) = mark.and_then(|mut all| all.remove(RETREAT_ANNOTATION)) else { return };
         if !matches!(view.run(&run), Some(Run { aborted: Some(_), .. })) || !self.seen.insert(run.clone()) {
+            return;
+        }
+        if self.blind.get(&write.user).is_some_and(|at| write.at.duration_since(*at) < SIGHT) {
+            // It may not know yet who is optimized.
             return;
         }
         let tried = |key: &Key| self.tried.get(key).is_some_and(|at| *at + DEADLINE > write.at);

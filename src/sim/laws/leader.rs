@@ -12,6 +12,7 @@ use super::map::Map;
 use super::view::View;
 use super::{Found, Law};
 use crate::history::{Entry, Write};
+use crate::kind::Key;
 use crate::object::{labels, text, texts};
 use crate::request::{Subresource, Verb};
 
@@ -23,6 +24,9 @@ const LATEST: Duration = Duration::from_secs(6);
 #[derive(Default)]
 pub(super) struct OneAdvances {
     renewed: BTreeMap<String, Instant>,
+    /// When a request of a replica about an object arrived that the API server is slow to serve: it goes on with it although
+    /// nobody waits any more.
+    slow: BTreeMap<(String, Key), Instant>,
 }
 
 impl Law for OneAdvances {
@@ -34,6 +38,11 @@ impl Law for OneAdvances {
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
+        if let Entry::Fault { at, user, key: Some(key), what } = entry
+            && what.starts_with("Delay")
+        {
+            self.slow.insert((user.clone(), key.clone()), *at);
+        }
         let Some(write) = view.ours(entry) else { return };
         if write.key.plural == "leases" {
             self.renewed.insert(write.user.clone(), write.at);
@@ -42,10 +51,11 @@ impl Law for OneAdvances {
             return;
         }
         if let Some(what) = view.status_write(entry).and_then(|(_, before, after)| goes_on(before, after)) {
-            let age = self.renewed.get(&write.user).map(|renewed| write.at.duration_since(*renewed));
-            // What was sent in time and held up on its way says which version it saw, like any other.
-            let sent_before = view.was_held(write) && holder(view) == write.user;
-            let expired = age.map_or(holder(view) != write.user, |age| age > LATEST) && !sent_before;
+            let arrived = self.slow.remove(&(write.user.clone(), write.key.clone())).unwrap_or(write.at);
+            let age = self.renewed.get(&write.user).map(|renewed| arrived.duration_since(*renewed));
+            // What was sent in time and held up on its way says which version it saw, like any other: whoever leads now has
+            // written nothing else since.
+            let expired = age.map_or(holder(view) != write.user, |age| age > LATEST) && !view.was_held(write);
             found.stake(expired.then(|| format!("{} committed {what} without the Lease", write.user)));
         }
         found.violations.extend(lets_in_early(write, view));

@@ -74,8 +74,7 @@ impl Quiet {
     fn look(&mut self, at: Instant, view: &View, found: &mut Found) {
         for (key, rollout) in view.rollouts() {
             found.stake(restless(key, rollout, at, view, &self.hands));
-            let run = rollout.status.as_ref().and_then(|status| status.run.as_ref());
-            if run.is_some_and(|run| run.aborted_at.is_none() && run.settled_at.is_none()) {
+            if is_under_way(rollout) {
                 self.waiting.insert(key.clone(), 0);
             }
         }

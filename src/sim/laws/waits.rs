@@ -15,7 +15,7 @@ use super::harm::WELL;
 use super::map::{asks_members, files, switches};
 use super::view::View;
 use crate::kind::Key;
-use crate::object::text;
+use crate::object::{text, texts};
 
 /// Who has not answered for so long is silent.
 const SILENT: Duration = Duration::from_secs(60);
@@ -119,6 +119,13 @@ impl Waiting<'_> {
     /// Whether the owner of a ConfigMap keeps it from being read or written, in the way that is told.
     fn is_out_of_reach(&self, reason: &str) -> bool {
         let config = &self.rollout.spec.fleet.config;
+        if let (Delivery::Patched(patched), "ConfigUnreadable") = (&config.delivery, reason) {
+            let mut maps = self.view.objects("configmaps", &self.key.namespace);
+            let is_one = |key: &Key| delivery::member_of(&patched.name, &key.name).is_some();
+            if maps.any(|(key, map)| is_one(key) && !texts(map, "/data").contains_key(&patched.key)) {
+                return true;
+            }
+        }
         self.view.maps_for(self.rollout).any(|(key, map)| {
             let parses = |file: &String| format::read(config.format, file, std::iter::empty()).is_ok();
             match reason {

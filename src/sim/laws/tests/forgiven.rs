@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::story::*;
-use crate::history::{Entry, GOES_ON};
+use crate::history::GOES_ON;
 
 #[test]
 fn a_pod_that_somebody_else_takes_out_after_the_end_stays_out() {
@@ -50,12 +50,59 @@ fn a_commit_may_arrive_late(#[case] seconds: u64, #[case] released: Option<u64>,
     story.wait(seconds);
     story.hear("node-0", true);
     if let Some(ago) = released {
-        let (user, what) = ("replica-1".to_owned(), GOES_ON.to_owned());
-        let at = story.at - Duration::from_secs(ago);
-        story.laws.check(&Entry::Fault { at, user, key: None, what });
+        story.at -= Duration::from_secs(ago);
+        story.fault(None, GOES_ON);
+        story.at += Duration::from_secs(ago);
     }
     story.transition("StageStarted", |status| status["stage"] = second_stage());
     assert_eq!(story.broken().contains(&"L14 one advances"), breaks, "{:#?}", story.laws.violations());
+}
+
+#[test]
+fn a_commit_that_arrived_in_time_may_be_served_late() {
+    let mut story = Story::new();
+    story.bake(true);
+    story.renew();
+    story.wait(3);
+    story.fault(Some(rollout()), "Delay(4s)");
+    story.wait(4);
+    story.hear("node-0", true);
+    story.transition("StageStarted", |status| status["stage"] = second_stage());
+    assert!(!story.broken().contains(&"L14 one advances"), "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::on_its_way(true, false)]
+#[case::as_well(false, true)]
+fn a_replica_goes_on_while_another_one_leads(#[case] held: bool, #[case] breaks: bool) {
+    let mut story = Story::new();
+    story.bake(true);
+    story.renew();
+    let lease = key("Lease", "optimization-operator");
+    story.edit(Some("replica-2"), &lease, version(), |lease| lease["spec"]["holderIdentity"] = json!("replica-2"));
+    story.wait(7);
+    story.hear("node-0", true);
+    if held {
+        story.fault(None, GOES_ON);
+    }
+    story.transition("StageStarted", |status| status["stage"] = second_stage());
+    assert_eq!(story.broken().contains(&"L14 one advances"), breaks, "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::just_now(1, false)]
+#[case::some_time_ago(20, true)]
+fn a_retreat_does_not_know_everybody_of_a_replica_that_was_away(#[case] seconds: u64, #[case] breaks: bool) {
+    let mut story = Story::new();
+    story.fault(None, GOES_ON);
+    story.wait(seconds);
+    let mark = json!({"metadata": {"annotations": {RETREAT: RUN}}});
+    story.edit(Some("replica-1"), &rollout(), mark.clone(), |rollout| {
+        rollout["metadata"]["annotations"] = mark["metadata"]["annotations"].clone();
+    });
+    story.wait(10);
+    story.hear("node-0", true);
+    assert_eq!(story.broken().contains(&"L15 independence"), breaks, "{:#?}", story.laws.violations());
 }
 
 #[rstest]
@@ -324,6 +371,35 @@ fn a_members_own_file_goes_back_on_to(#[case] changed: bool, #[case] breaks: boo
     }
     story.abort();
     assert_eq!(story.broken().contains(&"L3 abort deadline"), breaks, "{:#?}", story.laws.violations());
+}
+
+#[test]
+fn a_retreat_that_waits_tells_what_it_measures() {
+    let mut story = Story::new();
+    story.edit(None, &map(), json!({}), |map| map["immutable"] = json!(true));
+    story.status(|status| {
+        status["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
+        status["retreat"] = json!({"reason": "AbortRequested", "message": "", "decidedAt": "2026-01-01T00:01:00Z"});
+    });
+    story.waits("ConfigMapImmutable");
+    story.calm();
+    story.wait(10);
+    story.status(|status| status["indicators"] = json!([{"name": "errors", "verdict": "Pass", "message": "0.2%"}]));
+    assert!(!story.broken().contains(&"L13 convergence and quiet"), "{:#?}", story.laws.violations());
+}
+
+#[test]
+fn a_rollout_that_names_a_key_that_is_in_no_map_never_starts() {
+    let mut story = Story::new();
+    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        rollout["spec"]["fleet"]["config"] = json!({"patched": {"name": "{member}-config", "key": "absent.toml"}});
+    });
+    let own = json!({"metadata": {"name": "node-0-config", "namespace": "fleet"}, "data": {"node.toml": BASELINE}});
+    story.cluster(&key("ConfigMap", "node-0-config"), Some(own));
+    story.never_starts("ConfigUnreadable");
+    story.calm();
+    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
 }
 
 #[test]

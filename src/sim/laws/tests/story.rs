@@ -318,6 +318,12 @@ impl Story {
         });
     }
 
+    /// Something goes wrong with what a replica asks, about this or about everything.
+    pub(super) fn fault(&mut self, key: Option<Key>, what: &str) {
+        let (user, what) = ("replica-1".to_owned(), what.to_owned());
+        self.laws.check(&Entry::Fault { at: self.at, user, key, what });
+    }
+
     /// Nothing happens any more.
     pub(super) fn calm(&mut self) {
         self.laws.check(&Entry::Calm { at: self.at, reads: 0 });
