@@ -9,7 +9,8 @@ use kube::{Resource, ResourceExt, core::ObjectMeta};
 use super::{WriteError, Writer};
 
 impl Writer {
-    /// Publishes an event about a rollout. Its name derives from what it says, so that a repetition is the same event.
+    /// Publishes an event about a rollout as it was committed. Its name derives from what it says, and of a transition from
+    /// when it happened, so that a repetition is the same event, and the same at another time is not.
     ///
     /// # Errors
     /// When the API server does not take it.
@@ -21,8 +22,12 @@ impl Writer {
         now: Timestamp,
     ) -> Result<(), WriteError> {
         let name = rollout.name_any();
-        let run = rollout.status.as_ref().and_then(|status| status.run.as_ref()).map_or("", |run| run.id.as_str());
-        let identity = stable_hash(&[run, &notice.reason.to_string(), &notice.message]);
+        let status = rollout.status.as_ref();
+        let run = status.and_then(|status| status.run.as_ref()).map_or("", |run| run.id.as_str());
+        let transition = status.and_then(|status| status.history.last());
+        let transition = transition.filter(|last| last.reason == notice.reason && last.message == notice.message);
+        let since = transition.map(|last| last.time.0.to_string()).unwrap_or_default();
+        let identity = stable_hash(&[run, &notice.reason.to_string(), &notice.message, &since]);
         let event = Event {
             metadata: ObjectMeta {
                 name: Some(format!("{name}.{identity:016x}")),

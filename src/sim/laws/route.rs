@@ -6,6 +6,7 @@ use std::time::Duration;
 use api::OptimizationRollout;
 use api::fleet::Identity;
 use api::names::{COHORT_LABEL, RETREAT_ANNOTATION, SERVING_LABEL, cohort};
+use domain::record::Cohort;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -108,7 +109,11 @@ impl SafeRoute {
         let serves = |pod: &Value| labels(pod).get(SERVING_LABEL).is_some_and(|serving| serving == "true");
         // A rollout that is being deleted goes without those that stay silent.
         let rollout = view.rollout_of(&run).filter(|rollout| rollout.metadata.deletion_timestamp.is_none())?;
-        let optimized = view.answers().enables_any(after, rollout);
+        // What it says may be of the next run, which has switched it on since.
+        let name = text(after, "/metadata/name");
+        let next =
+            view.maps().any(|(_, map)| map.record.run != run && map.members(Cohort::Optimized).any(|one| one == name));
+        let optimized = view.answers().enables_any(after, rollout) && !next;
         let acknowledgement = &rollout.spec.fleet.acknowledgement;
         // Where values change that a switch does not tell, or some are settled already, it says nothing of the run.
         let says = acknowledgement.metric.is_some() && acknowledgement.revision_label.is_none();

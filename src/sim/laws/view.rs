@@ -155,6 +155,11 @@ impl View {
         self.rollout(&self.run(run)?.rollout)
     }
 
+    /// All ConfigMaps.
+    pub(super) fn maps(&self) -> impl Iterator<Item = (&Key, &Map)> {
+        self.maps.iter()
+    }
+
     /// ConfigMaps with a record of a run.
     pub(super) fn maps_of<'v>(&'v self, run: &'v str) -> impl Iterator<Item = (&'v Key, &'v Map)> {
         self.maps.iter().filter(move |(_, map)| map.record.run == run)

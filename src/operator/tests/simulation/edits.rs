@@ -372,3 +372,22 @@ async fn a_service_is_widened_although_it(#[case] services: Value) {
     assert!(world.marks().iter().all(|(name, _)| name != "qudag-node"), "{:?}", world.marks());
     world.check();
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_edit_of_a_stage_is_an_event_of_its_own() {
+    let (world, _replica) = half_optimized(false).await;
+    let told = |world: &World| {
+        let events = world.server.objects("events");
+        events
+            .iter()
+            .filter(|event| event["note"].as_str().is_some_and(|note| note.contains("the bake starts anew")))
+            .count()
+    };
+    for (bake, expected) in [("70s", 1), ("80s", 2), ("70s", 3)] {
+        world.edit("pooling", |spec| spec["stages"][0]["bake"] = json!(bake));
+        world.until("told", |world| told(world) == expected).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    assert_eq!(told(&world), 3, "and none is told twice");
+    world.check();
+}

@@ -188,14 +188,26 @@ fn a_retreat_obeys_the_limit_of_load_that_is(#[case] run: &str, #[case] breaks: 
 }
 
 #[rstest]
-#[case::of_a_run(false, true)]
-#[case::of_one_that_has_settled(true, false)]
-fn a_pod_with_a_mark_serves_again_although_it_is_optimized(#[case] settled: bool, #[case] breaks: bool) {
+#[case::of_a_run(|_: &mut Story| {}, true)]
+#[case::of_one_that_has_settled(
+    |story: &mut Story| story.status(|status| status["run"]["settledAt"] = json!("2026-01-01T00:01:00Z")),
+    false
+)]
+#[case::of_one_before_the_one_that_has_switched_it_on(
+    |story: &mut Story| {
+        let own = json!({"metadata": {"name": "node-0-config", "namespace": "fleet"}});
+        let record = json!({"run": "next-1", "stage": 0, "members": {"node-0": {"c": "o", "s": 0, "u": ""}}});
+        story.cluster(&key("ConfigMap", "node-0-config"), Some(own));
+        story.edit(None, &key("ConfigMap", "node-0-config"), json!({}), |map| {
+            map["metadata"]["annotations"] = json!({"optimization.qudag.io/record": record.to_string()});
+        });
+    },
+    false
+)]
+fn a_pod_with_a_mark_serves_again_although_it_is_optimized(#[case] happens: Happens, #[case] breaks: bool) {
     let mut story = Story::new();
     story.hear("node-0", true);
-    if settled {
-        story.status(|status| status["run"]["settledAt"] = json!("2026-01-01T00:01:00Z"));
-    }
+    happens(&mut story);
     story.mark_pod("node-0");
     story.let_in("node-0");
     assert_eq!(story.broken().contains(&"L4 safe route"), breaks, "{:#?}", story.laws.violations());
