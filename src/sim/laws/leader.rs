@@ -20,6 +20,9 @@ use crate::request::{Subresource, Verb};
 /// write may take, and what the network adds.
 const LATEST: Duration = Duration::from_secs(6);
 
+/// How long the API server may take for a request.
+const SLOWEST: Duration = Duration::from_secs(5);
+
 /// When each replica last renewed the Lease.
 #[derive(Default)]
 pub(super) struct OneAdvances {
@@ -51,7 +54,8 @@ impl Law for OneAdvances {
             return;
         }
         if let Some(what) = view.status_write(entry).and_then(|(_, before, after)| goes_on(before, after)) {
-            let arrived = self.slow.remove(&(write.user.clone(), write.key.clone())).unwrap_or(write.at);
+            let slow = self.slow.get(&(write.user.clone(), write.key.clone()));
+            let arrived = *slow.filter(|at| write.at.duration_since(**at) < SLOWEST).unwrap_or(&write.at);
             let age = self.renewed.get(&write.user).map(|renewed| arrived.duration_since(*renewed));
             // What was sent in time and held up on its way says which version it saw, like any other: whoever leads now has
             // written nothing else since.
