@@ -69,7 +69,11 @@ impl Context {
         rollout: &OptimizationRollout,
         seen: Observation,
     ) -> Result<Duration, Duration> {
+        let term = self.leadership.term();
         let seen = self.newest_config_maps(key, rollout, seen).await?;
+        if !self.leadership.still_leads(term) {
+            return Err(AFTER_FAILURE);
+        }
         Ok(self.execute(key, rollout, &decide(rollout, &seen)).await)
     }
 
