@@ -239,7 +239,7 @@ fn write(
     let Line { user: (user, uid), verb, key, subresource, body, code, .. } = line;
     // A request without an answer was refused, unless it made a version.
     let code = if code == 0 { 500 } else { code };
-    Entry::Write(Write { at, user: name(&user, &uid), verb, key, subresource, body, code, before, after })
+    Entry::Write(Write { sent: at, at, user: name(&user, &uid), verb, key, subresource, body, code, before, after })
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub type Version<'e> = Option<&'e Arc<Value>>;
 /// One write that reached the server, refused or not.
 #[derive(Clone, Debug)]
 pub struct Write {
+    /// When its user sent it.
+    pub sent: Instant,
     /// When the server carried it out.
     pub at: Instant,
     /// Who sent it.

@@ -60,6 +60,7 @@ impl ApiServer {
     }
 
     async fn answer(self, user: String, request: Request<Body>) -> Result<Answer, BoxError> {
+        let sent = Instant::now();
         let (parts, body) = request.into_parts();
         let body = body.collect_bytes().await?;
         let one_way = self.state().latency / 2;
@@ -97,7 +98,7 @@ impl ApiServer {
         let answer = if let Some(review) = self.review(&call) {
             refused.map_or(review, Err).map(|review| json_answer(201, &review))
         } else if call.info.verb.writes() {
-            self.write(&call, refused)
+            self.write(&call, refused, sent)
         } else {
             self.state().reads += u64::from(call.info.key.plural != "leases");
             refused.map_or_else(|| self.read(call), Err)
@@ -160,7 +161,7 @@ impl ApiServer {
     }
 
     /// Carries a write out unless it is refused, logs it, and shows it to the hooks.
-    fn write(&self, call: &Call, refused: Option<Refusal>) -> Result<Answer, Refusal> {
+    fn write(&self, call: &Call, refused: Option<Refusal>, sent: Instant) -> Result<Answer, Refusal> {
         let Call { info, kind, .. } = call;
         let (key, body) = (&info.key, &info.body);
         let hooks = self.hooks().clone();
@@ -192,6 +193,7 @@ impl ApiServer {
             Err(refusal) => refusal.code(),
         };
         let mut write = Write {
+            sent,
             at: Instant::now(),
             user: info.user.clone(),
             verb: info.verb,

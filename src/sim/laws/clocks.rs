@@ -8,11 +8,13 @@ use api::fleet::Delivery;
 use api::indicator::Mode;
 use api::names::{COHORT_LABEL, cohort};
 use api::status::Retreat;
+use domain::delivery;
 use domain::record::Cohort;
+use domain::settings::Values;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::map::{asks_members, files};
+use super::map::{Map, asks_members, files, says};
 use super::view::View;
 use super::{Found, Law};
 use crate::history::Entry;
@@ -77,12 +79,17 @@ fn still_said(run: &str, rollout: &OptimizationRollout, view: &View) -> Option<S
         if map.unreadable && members.iter().any(|(member, _)| on.contains(member.as_str())) {
             return Some(format!("offAt is set while the record in {key} cannot be read"));
         }
+        let config = &rollout.spec.fleet.config;
         // A patched file goes back to what it said before, also what others had made of it.
-        let is_patched = matches!(rollout.spec.fleet.config.delivery, Delivery::Patched(_));
-        let theirs = |file| view.edited(key, file).is_some() || is_patched && view.is_changed(key, file);
-        let ours = |member: &str, file| map.cohort(run, member).is_some() && !theirs(file);
+        let before = |file: &str, value: &Values| match view.given(key, file) {
+            _ if matches!(config.delivery, Delivery::Rendered(_)) => false,
+            Some(text) => says(config, Some(text), value),
+            None => view.is_changed(key, file),
+        };
+        let ours = |member: &str, file| map.cohort(run, member).is_some() && view.edited(key, file).is_none();
+        let says_more = |file: &str| map.switched(file, rollout).any(|value| !before(file, &value));
         let mut members = members.into_iter();
-        let said = members.find(|(member, file)| ours(member, file) && map.switches_on(file, rollout));
+        let said = members.find(|(member, file)| ours(member, file) && says_more(file));
         said.map(|(member, _)| format!("offAt is set while the file of {member} is on"))
     })
 }
@@ -102,8 +109,12 @@ fn still_enabled(run: &str, rollout: &OptimizationRollout, view: &View) -> Optio
     }
     // Who was not switched by the run was by somebody else, some time ago.
     let never = |member: &str| {
-        let mut recorded = view.maps_of(run).filter_map(|(_, map)| map.cohort(run, member));
-        recorded.any(|cohort| matches!(cohort, Cohort::Baseline | Cohort::Holdout))
+        let config = &rollout.spec.fleet.config;
+        let is_other = |map: &Map| matches!(map.cohort(run, member), Some(Cohort::Baseline | Cohort::Holdout));
+        let mut recorded = view.maps_of(run).filter(|(_, map)| is_other(map));
+        recorded.any(|(key, _)| {
+            !view.was_switched(run, member) || view.is_changed(key, &delivery::file_key(config, member))
+        })
     };
     let mut there = view.fleet(rollout).filter(|(key, pod)| !is_being_deleted(pod) && !never(&key.name));
     let enabled = there.find(|(_, pod)| view.answers().enables_any(pod, rollout))?.1;

@@ -68,11 +68,10 @@ impl Law for Independence {
         let Some(write) = view.ours(entry) else { return };
         let mark = write.after.as_deref().map(|object| crate::object::texts(object, "/metadata/annotations"));
         let Some(run) = mark.and_then(|mut all| all.remove(RETREAT_ANNOTATION)) else { return };
-        if !matches!(view.run(&run), Some(Run { aborted: Some(_), .. })) || !self.seen.insert(run.clone()) {
-            return;
-        }
-        if self.blind.get(&write.user).is_some_and(|at| write.at.duration_since(*at) < SIGHT) {
-            // It may not know yet who is optimized.
+        // Who was away may not know yet who is optimized.
+        let blind = self.blind.get(&write.user).is_some_and(|at| write.at.duration_since(*at) < SIGHT);
+        let aborted = matches!(view.run(&run), Some(Run { aborted: Some(_), .. }));
+        if blind || !aborted || !self.seen.insert(run.clone()) {
             return;
         }
         let tried = |key: &Key| self.tried.get(key).is_some_and(|at| *at + DEADLINE > write.at);

@@ -12,24 +12,17 @@ use super::map::Map;
 use super::view::View;
 use super::{Found, Law};
 use crate::history::{Entry, Write};
-use crate::kind::Key;
 use crate::object::{labels, text, texts};
 use crate::request::{Subresource, Verb};
 
-/// How long after it last renewed the Lease a commit of a replica may arrive: 3.5 s until it stops by itself, 2 s that a
-/// write may take, and what the network adds.
+/// How long after it last renewed the Lease a replica may send a commit: 3.5 s until it stops by itself, 2 s that a write
+/// may wait for its turn, and what the network adds.
 const LATEST: Duration = Duration::from_secs(6);
-
-/// How long the API server may take for a request.
-const SLOWEST: Duration = Duration::from_secs(5);
 
 /// When each replica last renewed the Lease.
 #[derive(Default)]
 pub(super) struct OneAdvances {
     renewed: BTreeMap<String, Instant>,
-    /// When a request of a replica about an object arrived that the API server is slow to serve: it goes on with it although
-    /// nobody waits any more.
-    slow: BTreeMap<(String, Key), Instant>,
 }
 
 impl Law for OneAdvances {
@@ -41,11 +34,6 @@ impl Law for OneAdvances {
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
-        if let Entry::Fault { at, user, key: Some(key), what } = entry
-            && what.starts_with("Delay")
-        {
-            self.slow.insert((user.clone(), key.clone()), *at);
-        }
         let Some(write) = view.ours(entry) else { return };
         if write.key.plural == "leases" {
             self.renewed.insert(write.user.clone(), write.at);
@@ -54,12 +42,9 @@ impl Law for OneAdvances {
             return;
         }
         if let Some(what) = view.status_write(entry).and_then(|(_, before, after)| goes_on(before, after)) {
-            let slow = self.slow.get(&(write.user.clone(), write.key.clone()));
-            let arrived = *slow.filter(|at| write.at.duration_since(**at) < SLOWEST).unwrap_or(&write.at);
-            let age = self.renewed.get(&write.user).map(|renewed| arrived.duration_since(*renewed));
-            // What was sent in time and held up on its way says which version it saw, like any other: whoever leads now has
-            // written nothing else since.
-            let expired = age.map_or(holder(view) != write.user, |age| age > LATEST) && !view.was_held(write);
+            // However long it is on its way: it says which version it saw, like any other.
+            let age = self.renewed.get(&write.user).map(|renewed| write.sent.duration_since(*renewed));
+            let expired = age.map_or(holder(view) != write.user, |age| age > LATEST);
             found.stake(expired.then(|| format!("{} committed {what} without the Lease", write.user)));
         }
         found.violations.extend(lets_in_early(write, view));

@@ -56,8 +56,14 @@ impl Map {
 
     /// Whether a file says a value that a rollout switches, and that is not settled.
     pub(super) fn switches_on(&self, file: &str, rollout: &OptimizationRollout) -> bool {
-        let mut switched = switched(rollout).into_iter().filter(|(path, _)| !self.settled.contains_key(path));
-        switched.any(|value| says(&rollout.spec.fleet.config, self.files.get(file), &Values::from([value])))
+        self.switched(file, rollout).next().is_some()
+    }
+
+    /// These values, each by itself.
+    pub(super) fn switched(&self, file: &str, rollout: &OptimizationRollout) -> impl Iterator<Item = Values> {
+        let switched = switched(rollout).into_iter().filter(|(path, _)| !self.settled.contains_key(path));
+        let values = switched.map(|value| Values::from([value]));
+        values.filter(move |value| says(&rollout.spec.fleet.config, self.files.get(file), value))
     }
 
     /// The cohort of a member in a run.

@@ -60,7 +60,10 @@ impl Law for Quiet {
         let reports = self.waiting.get_mut(&write.key).filter(|_| write.subresource == Some(Subresource::Status));
         let most = write.at.duration_since(calm).as_secs() / REPORTS + 2;
         match reports {
-            Some(reports) if *reports < most => *reports += 1,
+            Some(reports) if *reports < most => {
+                *reports += 1;
+                found.violations.extend(view.status_write(entry).and_then(|(_, before, after)| goes_on(before, after)));
+            }
             Some(_) => found.violations.push(format!("{} is reported all the time: {}", write.key, write.body)),
             None => {
                 let what = format!("{} was written although nothing happens: {}", write.key, write.body);
@@ -85,6 +88,17 @@ impl Quiet {
             found.violations.push(format!("{} is refused, and tried for ever: {}", write.key, write.body));
         }
     }
+}
+
+/// A retreat that waits tells what is measured, and nothing else.
+fn goes_on(before: &OptimizationRollout, after: &OptimizationRollout) -> Option<String> {
+    let facts = |rollout: &OptimizationRollout| {
+        let status = rollout.status.clone().unwrap_or_default();
+        (status.run, status.retreat, status.history, status.summary.map(|summary| summary.reason))
+    };
+    let (before, after) = (facts(before), facts(after));
+    let is_aborted = before.0.as_ref().is_some_and(|run| run.aborted_at.is_some());
+    (is_aborted && before != after).then(|| format!("a retreat that waits goes from {before:?} to {after:?}"))
 }
 
 /// What has not come to its end.

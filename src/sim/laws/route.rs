@@ -110,9 +110,12 @@ impl SafeRoute {
         // A rollout that is being deleted goes without those that stay silent.
         let rollout = view.rollout_of(&run).filter(|rollout| rollout.metadata.deletion_timestamp.is_none())?;
         // What it says may be of the next run, which has switched it on since.
-        let name = text(after, "/metadata/name");
-        let next =
-            view.maps().any(|(_, map)| map.record.run != run && map.members(Cohort::Optimized).any(|one| one == name));
+        let name = text(after, "/metadata/name").to_owned();
+        let says = |run: &str| view.rollout_of(run).is_some_and(|next| view.answers().enables_any(after, next));
+        let next = view.maps().any(|(key, map)| {
+            let is_other = key.namespace == write.key.namespace && map.record.run != run;
+            is_other && map.members(Cohort::Optimized).any(|member| *member == name) && says(&map.record.run)
+        });
         let optimized = view.answers().enables_any(after, rollout) && !next;
         let acknowledgement = &rollout.spec.fleet.acknowledgement;
         // Where values change that a switch does not tell, or some are settled already, it says nothing of the run.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use api::metrics::Source;
+use api::optimization::Optimization;
 use domain::record::Cohort;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::time::Instant;
 
 use super::clocks::is_edit;
-use super::map::{files, says, switched, switches};
+use super::map::{files, says, switched};
 use super::view::View;
 use super::{Found, Law};
 use crate::history::Entry;
@@ -67,8 +68,11 @@ impl Law for Silence {
         }
         let acknowledgement = &after.spec.fleet.acknowledgement;
         // By its revision, a member acknowledges optimizations and settings as well that it does not know.
-        let is_made = values.keys().all(|path| self.made.contains(path));
-        let tells = |name: &&String| acknowledgement.revision_label.is_none() || is_made && view.answers().knows(name);
+        let is_made = |optimization: &Optimization| {
+            optimization.settings.iter().all(|setting| self.made.contains(&setting.path))
+                && view.answers().knows(&optimization.name)
+        };
+        let tells = |one: &&Optimization| acknowledgement.revision_label.is_none() || is_made(one);
         for (key, map) in view.maps_of(&run.id) {
             for (member, file) in files(after, key, map.files.keys()) {
                 let pod = view.object(&Key::of::<Pod>(&key.namespace, &member));
@@ -84,7 +88,8 @@ impl Law for Silence {
                 let is_fresh = |at| freshest.is_none_or(|freshest| at >= freshest);
                 fresh += usize::from(view.answers().at(pod).is_some_and(is_fresh));
                 let is_awaited = acknowledgement.metric.is_some() && !blind && edited.is_none();
-                if is_awaited && !switches(after).filter(tells).all(|name| view.answers().enabled(pod).contains(name)) {
+                let mut awaited = after.spec.optimizations.iter().filter(tells);
+                if is_awaited && !awaited.all(|one| view.answers().enabled(pod).contains(&one.name)) {
                     broken = Some(format!("the stage ended although {member} never said that it is optimized"));
                 }
             }

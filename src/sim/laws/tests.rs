@@ -311,6 +311,12 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     story.waits("Unreachable");
     story.calm();
 })]
+#[case::a_member_that_never_said_it_was_away_is_waited_for("L13 convergence and quiet", |story: &mut Story| {
+    story.retreat();
+    story.hear("node-0", false);
+    story.waits("Unreachable");
+    story.calm();
+})]
 #[case::members_that_answer_are_waited_for("L13 convergence and quiet", |story: &mut Story| {
     for number in 0..6 {
         story.measure(&format!("node-{number}"), number == 0, Some(0.001));

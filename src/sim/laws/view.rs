@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::answers::Answers;
+use super::blast_radius::added;
 use super::map::{Map, files};
 use crate::history::{Entry, GOES_ON, HELD, Write};
 use crate::kind::Key;
@@ -50,6 +51,10 @@ pub(super) struct View {
     edited: BTreeMap<Key, BTreeMap<String, Instant>>,
     /// Files that somebody else has ever changed.
     changed: BTreeSet<(Key, String)>,
+    /// What a file said when its member was switched on.
+    given: BTreeMap<(Key, String), String>,
+    /// Members that a run has ever switched on, with its id.
+    switched: BTreeSet<(String, String)>,
 }
 
 impl View {
@@ -67,6 +72,8 @@ impl View {
             answers: Answers::default(),
             edited: BTreeMap::new(),
             changed: BTreeSet::new(),
+            given: BTreeMap::new(),
+            switched: BTreeSet::new(),
         }
     }
 
@@ -83,6 +90,16 @@ impl View {
     /// Whether somebody else has ever changed a file: what it said before a run is not what it said at first.
     pub(super) fn is_changed(&self, map: &Key, file: &str) -> bool {
         self.changed.contains(&(map.clone(), file.to_owned()))
+    }
+
+    /// What a file said when its member was last switched on.
+    pub(super) fn given(&self, map: &Key, file: &str) -> Option<&String> {
+        self.given.get(&(map.clone(), file.to_owned()))
+    }
+
+    /// Whether a run has ever switched a member on.
+    pub(super) fn was_switched(&self, run: &str, member: &str) -> bool {
+        self.switched.contains(&(run.to_owned(), member.to_owned()))
     }
 
     /// The write, if it is one of the operator, accepted or not.
@@ -240,10 +257,14 @@ impl View {
 
     fn apply_files(&mut self, key: &Key, before: &Map, after: &Map, entry: &Entry) {
         let ours = self.ours(entry).is_some();
+        let switched = added(before, after);
         let edited = self.edited.entry(key.clone()).or_default();
         for (file, _) in after.files.iter().filter(|(file, text)| before.files.get(*file) != Some(*text)) {
             if ours {
                 edited.remove(file);
+                if !switched.is_empty() {
+                    self.given.insert((key.clone(), file.clone()), before.files.get(file).cloned().unwrap_or_default());
+                }
                 continue;
             }
             edited.insert(file.clone(), entry.at());
@@ -251,6 +272,7 @@ impl View {
                 self.changed.insert((key.clone(), file.clone()));
             }
         }
+        self.switched.extend(switched.into_iter().map(|member| (after.record.run.clone(), member)));
     }
 
     fn apply_rollout(&mut self, key: &Key, after: Option<&Value>, entry: &Entry) {

@@ -54,6 +54,7 @@ impl Waiting<'_> {
             "FleetBusy" => self.is_busy(),
             "NotMounted" => !self.is_mounted(),
             "NoMembers" => self.view.fleet(self.rollout).next().is_none(),
+            "ConfigUnreadable" if self.lacks_keys() => true,
             _ => self.is_out_of_reach(reason),
         }
     }
@@ -74,6 +75,15 @@ impl Waiting<'_> {
         self.view.fleet(self.rollout).all(|(key, pod)| {
             let mut volumes = pod.pointer("/spec/volumes").and_then(Value::as_array).into_iter().flatten();
             volumes.any(|volume| is_its_own(text(volume, "/configMap/name"), &key.name))
+        })
+    }
+
+    /// Whether no member's own ConfigMap has the key that is named.
+    fn lacks_keys(&self) -> bool {
+        let Delivery::Patched(patched) = &self.rollout.spec.fleet.config.delivery else { return false };
+        let mut maps = self.view.objects("configmaps", &self.key.namespace);
+        maps.all(|(key, map)| {
+            delivery::member_of(&patched.name, &key.name).is_none() || !texts(map, "/data").contains_key(&patched.key)
         })
     }
 
@@ -102,8 +112,13 @@ impl Waiting<'_> {
         let says = |pod: &Value| self.view.answers().enables_any(pod, self.rollout);
         self.hands.acknowledged(self.key) != Some(acknowledgement)
             || acknowledgement.revision_label.is_some()
-            || switches(self.rollout).any(|name| !self.view.answers().knows(name))
+            || switches(self.rollout).any(|name| !self.knows(name))
             || self.view.fleet(self.rollout).any(|(_, pod)| displaced(pod) && (says(pod) || self.is_silent(pod)))
+    }
+
+    /// Whether members know an optimization: the rollout was made with it, or one has said that it is on.
+    fn knows(&self, name: &str) -> bool {
+        self.hands.made_with(self.key, name) || self.view.answers().knows(name)
     }
 
     fn is_silent(&self, pod: &Value) -> bool {
@@ -119,13 +134,6 @@ impl Waiting<'_> {
     /// Whether the owner of a ConfigMap keeps it from being read or written, in the way that is told.
     fn is_out_of_reach(&self, reason: &str) -> bool {
         let config = &self.rollout.spec.fleet.config;
-        if let (Delivery::Patched(patched), "ConfigUnreadable") = (&config.delivery, reason) {
-            let mut maps = self.view.objects("configmaps", &self.key.namespace);
-            let is_one = |key: &Key| delivery::member_of(&patched.name, &key.name).is_some();
-            if maps.any(|(key, map)| is_one(key) && !texts(map, "/data").contains_key(&patched.key)) {
-                return true;
-            }
-        }
         self.view.maps_for(self.rollout).any(|(key, map)| {
             let parses = |file: &String| format::read(config.format, file, std::iter::empty()).is_ok();
             match reason {

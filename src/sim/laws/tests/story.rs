@@ -25,6 +25,8 @@ pub(super) struct Story {
     pub(super) laws: Laws,
     pub(super) objects: BTreeMap<Key, Value>,
     pub(super) at: Instant,
+    /// When what arrives now was sent, where that was not at once.
+    pub(super) sent: Option<Instant>,
     pub(super) events: usize,
 }
 
@@ -78,7 +80,8 @@ pub(super) fn condition(kind: &str, holds: bool) -> Value {
 
 impl Story {
     pub(super) fn new() -> Self {
-        let mut story = Self { laws: Laws::new("replica"), objects: BTreeMap::new(), at: Instant::now(), events: 0 };
+        let mut story =
+            Self { laws: Laws::new("replica"), objects: BTreeMap::new(), at: Instant::now(), sent: None, events: 0 };
         for number in 0..6 {
             let name = format!("node-{number}");
             story.cluster(&key("Pod", &name), Some(pod(&name)));
@@ -182,7 +185,18 @@ impl Story {
         let verb = if creates { Verb::Create } else { Verb::Patch };
         let after = after.map(Arc::new);
         let (user, key, code) = (user.to_owned(), key.clone(), 200);
-        let write = Write { at: self.at, user, verb, key, subresource: part, body, code, before, after };
+        let write = Write {
+            sent: self.sent.unwrap_or(self.at),
+            at: self.at,
+            user,
+            verb,
+            key,
+            subresource: part,
+            body,
+            code,
+            before,
+            after,
+        };
         self.laws.check(&Entry::Write(write));
     }
 
@@ -190,7 +204,18 @@ impl Story {
     pub(super) fn refused(&mut self, user: &str, key: &Key, body: Value) {
         let (user, key, code) = (user.to_owned(), key.clone(), 503);
         let (verb, before, after) = (Verb::Patch, None, None);
-        let write = Write { at: self.at, user, verb, key, subresource: None, body, code, before, after };
+        let write = Write {
+            sent: self.sent.unwrap_or(self.at),
+            at: self.at,
+            user,
+            verb,
+            key,
+            subresource: None,
+            body,
+            code,
+            before,
+            after,
+        };
         self.laws.check(&Entry::Write(write));
     }
 
