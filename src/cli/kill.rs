@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use kube::{Client, ResourceExt};
 use tokio::time::{Instant, sleep};
 
-use crate::connection::Cluster;
+use crate::{connection::Cluster, view::condition};
 
 /// Between two sweeps: pods are told again after 1, 2 and 4 s.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -110,9 +110,8 @@ async fn sweep(
 /// Why values cannot be taken back, where that is so: nobody can read, or write, what says them.
 fn stalled(status: &OptimizationRolloutStatus) -> Option<String> {
     let is_off = status.retreat.as_ref().is_some_and(|retreat| retreat.off_at.is_some());
-    let kind = ConditionType::Stalled.to_string();
-    let stalled = status.conditions.iter().find(|condition| condition.type_ == kind && condition.status == "True");
-    stalled.filter(|_| !is_off).map(|condition| condition.message.clone())
+    let stalled = condition(status, ConditionType::Stalled).filter(|condition| condition.status == "True" && !is_off);
+    stalled.map(|condition| condition.message.clone())
 }
 
 /// The rollout as if its spec asked for the abort. The spec itself is left alone: Git would set it back.

@@ -62,7 +62,8 @@ pub fn state(rollout: &OptimizationRollout) -> State {
     }
 }
 
-fn condition(
+/// The condition of this type, if the status has it.
+pub fn condition(
     status: &OptimizationRolloutStatus,
     kind: ConditionType,
 ) -> Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {

@@ -179,8 +179,7 @@ fn rendered_maps(
         match shard::read(&rollout.spec.fleet.config, &map) {
             Ok(shard) => seen.shards.push(shard),
             Err(problem) => {
-                seen.locked.extend(shard::locked(&rollout.spec.fleet.config, &map));
-                seen.unread = seen.unread.take().or_else(|| shard::unread(&rollout.spec.fleet.config, &map));
+                unusable(&rollout.spec.fleet.config, &map, seen);
                 seen.problems.push(problem);
             }
         }
@@ -213,8 +212,16 @@ fn patched_maps(config: &Config, maps: &BTreeMap<String, Arc<ConfigMap>>, seen: 
         };
         member.unfit.get_or_insert(problem);
     }
-    let unusable = || maps.iter().filter(|(name, _)| read.get(name.as_str()).is_some_and(Result::is_err));
-    seen.locked = unusable().filter_map(|(_, map)| shard::locked(config, map)).collect();
-    seen.unread = unusable().find_map(|(_, map)| shard::unread(config, map));
+    for (_, map) in maps.iter().filter(|(name, _)| read.get(name.as_str()).is_some_and(Result::is_err)) {
+        unusable(config, map, seen);
+    }
     seen.shards = read.into_values().filter_map(Result::ok).collect();
+}
+
+/// What is known of a ConfigMap that cannot be used.
+fn unusable(config: &Config, map: &ConfigMap, seen: &mut Observation) {
+    match shard::locked(config, map) {
+        Ok(locked) => seen.locked.extend(locked),
+        Err(problem) => drop(seen.unread.get_or_insert(problem)),
+    }
 }

@@ -50,17 +50,13 @@ pub fn read(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
 
 /// Reads what a ConfigMap records that may not be written any more; `None` where it may, or records nothing. Of one whose
 /// owner forbids to edit it, nothing but the record is known.
-#[must_use]
-pub fn locked(config: &Config, map: &ConfigMap) -> Option<Locked> {
-    let problem = permission(config, map).and_then(|()| changeable(config, map)).err()?;
-    let shard = contents(config, map).ok().filter(|shard| !shard.record.members.is_empty())?;
-    Some(Locked { shard, problem })
-}
-
-/// Why nobody can read what a ConfigMap records; `None` where it can be, or records nothing.
-#[must_use]
-pub fn unread(config: &Config, map: &ConfigMap) -> Option<Problem> {
-    contents(config, map).err()
+///
+/// # Errors
+/// Why nobody can read what it records.
+pub fn locked(config: &Config, map: &ConfigMap) -> Result<Option<Locked>, Problem> {
+    let shard = contents(config, map)?;
+    let lock = permission(config, map).and_then(|()| changeable(config, map)).err();
+    Ok(lock.filter(|_| !shard.record.members.is_empty()).map(|problem| Locked { shard, problem }))
 }
 
 fn contents(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {

@@ -92,20 +92,18 @@ impl<'a> Roster<'a> {
         let mut entries: BTreeMap<&str, (Result<&Shard, &Problem>, &Entry)> = BTreeMap::new();
         let mut files: BTreeMap<&str, (Option<&Shard>, &str)> = BTreeMap::new();
         let locked = seen.locked.iter().map(|locked| (&locked.shard, Some(&locked.problem)));
-        let mut recorded = seen.shards.iter().chain(seen.locked.iter().map(|locked| &locked.shard));
+        let mut recorded = false;
         for (shard, problem) in seen.shards.iter().map(|shard| (shard, None)).chain(locked) {
             let map = problem.map_or(Ok(shard), Err);
             files.extend(shard.files.iter().map(|(member, file)| (member.as_str(), (map.ok(), file.as_str()))));
             if Some(shard.record.run.as_str()) == run {
+                recorded = true;
                 let members = shard.record.members.iter();
                 entries.extend(members.map(|(member, entry)| (member.as_str(), (map, entry))));
             }
         }
         let config = &spec.fleet.config;
-        let lost = follows
-            && matches!(config.delivery, Delivery::Rendered(_))
-            && seen.unread.is_none()
-            && !recorded.any(|shard| Some(shard.record.run.as_str()) == run);
+        let lost = follows && matches!(config.delivery, Delivery::Rendered(_)) && seen.unread.is_none() && !recorded;
         let base = seen.base.as_ref().and_then(|base| base.as_deref().ok()).filter(|_| seen.shards.is_empty());
         let fitness = Fitness::new(config, settings, switching, base);
         let overlay = Rendering::checked(config, settings, None);

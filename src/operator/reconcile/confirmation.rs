@@ -1,6 +1,6 @@
 //! What the caches say is asked of the API server itself before a run starts or ends by it.
 
-use std::time::Duration;
+use std::{mem::take, time::Duration};
 
 use api::OptimizationRollout;
 use cluster::{
@@ -124,9 +124,7 @@ impl Context {
         };
         let namespace = Namespace { config_maps, ..served.objects.clone() };
         let newest = self.world.observe(&namespace, rollout, seen.now, None, seen.report_due);
-        let problems = newest.problems.into_iter().chain(seen.problems).collect();
-        let Observation { members, shards, locked, unread, base, .. } = newest;
-        Ok(Observation { members, shards, locked, unread, base, problems, ..seen })
+        Ok(with_config_maps(seen, newest))
     }
 
     /// What was seen, with the Services as the API server has them.
@@ -152,16 +150,22 @@ impl Context {
     ) -> Result<Observation, Unknown> {
         let newest = snapshot::take(&self.client, &key.namespace);
         let newest = asked(key, "cannot see what is left of a run", SNAPSHOT, newest).await?;
-        let newest = newest.world.observe(&newest.namespace, rollout, seen.now, None, seen.report_due);
-        let problems = newest.problems.into_iter().chain(seen.problems).collect();
-        let Observation { members, shards, locked, unread, services, unnamed_services, base, .. } = newest;
-        Ok(Observation { members, shards, locked, unread, services, unnamed_services, base, problems, ..seen })
+        let mut newest = newest.world.observe(&newest.namespace, rollout, seen.now, None, seen.report_due);
+        let (services, unnamed_services) = (take(&mut newest.services), take(&mut newest.unnamed_services));
+        Ok(Observation { services, unnamed_services, ..with_config_maps(seen, newest) })
     }
 
     async fn newest_neighbours(&self, key: &Key, rollout: &OptimizationRollout) -> Result<Vec<Neighbour>, Unknown> {
         let newest = neighbour::newest(&self.client, rollout);
         asked(key, "cannot see whether another run is on these members", DEADLINE, newest).await
     }
+}
+
+/// What was seen, with the members and ConfigMaps of a newer look, and what is wrong by either.
+fn with_config_maps(seen: Observation, newest: Observation) -> Observation {
+    let problems = newest.problems.into_iter().chain(seen.problems).collect();
+    let Observation { members, shards, locked, unread, base, .. } = newest;
+    Observation { members, shards, locked, unread, base, problems, ..seen }
 }
 
 /// Why the API server did not say what was asked.

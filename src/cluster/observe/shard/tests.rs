@@ -121,7 +121,7 @@ fn a_members_own_map_is_only_used_with_its_owners_consent(
 #[case::forbidden(own_map(&[(RECORD_ANNOTATION, RECORD)]), 0)]
 fn of_a_map_that_is_locked_the_record_is_known(#[case] mut map: ConfigMap, #[case] files: usize) {
     prune(&mut map);
-    let locked = locked(&patched(), &map).unwrap();
+    let locked = locked(&patched(), &map).unwrap().unwrap();
     assert_eq!(locked.shard.record.members.keys().collect::<Vec<_>>(), ["a"]);
     assert_eq!((locked.shard.files.len(), read(&patched(), &map)), (files, Err(locked.problem)));
 }
@@ -130,7 +130,7 @@ fn of_a_map_that_is_locked_the_record_is_known(#[case] mut map: ConfigMap, #[cas
 #[case::may_be_written(own_map(&[(MEMBER_ANNOTATION, "a"), (RECORD_ANNOTATION, RECORD)]))]
 #[case::records_nothing(own_map(&[]))]
 fn a_map_is_not_locked_that(#[case] map: ConfigMap) {
-    assert_eq!(locked(&patched(), &map), None);
+    assert_eq!(locked(&patched(), &map), Ok(None));
 }
 
 /// The record of a run that has switched a member on.
