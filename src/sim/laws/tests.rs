@@ -8,6 +8,7 @@ use crate::history::Entry;
 use crate::request::Subresource;
 
 mod forgiven;
+mod quiet;
 mod story;
 
 use story::*;

@@ -1,11 +1,10 @@
 use std::time::Duration;
 
 use api::{
-    fleet::Reload,
     names::{MEMBERS_KEY, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION},
     reason::Reason,
     rollout::Abort,
-    status::{Members, OptimizationRolloutStatus, Retreat},
+    status::{OptimizationRolloutStatus, Retreat},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
@@ -19,10 +18,12 @@ use crate::{
         pass::{Pass, Phase},
     },
     mark::{Cause, Mark},
-    observation::{Measurements, Neighbour, Problem, Report, Service},
+    observation::{Measurements, Report, Service},
     plan::{Advance, Plan, Withdraw},
     record::Record,
 };
+
+mod out_of_reach;
 
 #[test]
 fn settings_go_back_although_nobody_of_the_baseline_is_ready() {
@@ -178,108 +179,6 @@ fn the_clocks_of_a_retreat_stand_where_they_were_set() {
     assert_eq!(retreat, expected);
 }
 
-/// A pod of the optimized cohort that no record tells of, because of what is wrong with its ConfigMap.
-fn estranged(reason: Reason) -> Fixture {
-    let mut fixture = off("-bbb", 60);
-    fixture.patch();
-    fixture.seen.shards.retain(|shard| shard.name != "node-0-config");
-    fixture.seen.members[0].pod.cohort = Some("optimized".to_owned());
-    fixture.seen.members[0].unfit = Some(Problem::new(reason, "ConfigMap node-0-config cannot be used"));
-    let retreat = fixture.rollout.status.as_mut().unwrap().retreat.as_mut().unwrap();
-    retreat.off_at = None;
-    fixture
-}
-
-#[rstest]
-#[case::its_owner_forbids_it(Reason::NotOptedIn, false)]
-#[case::it_is_immutable(Reason::ConfigMapImmutable, false)]
-#[case::it_does_not_parse(Reason::ConfigUnreadable, false)]
-#[case::it_is_gone(Reason::ConfigMapMissing, true)]
-fn settings_are_not_back_where_a_config_map_cannot_be_written(#[case] reason: Reason, #[case] expected: bool) {
-    let status = plan(&estranged(reason)).status;
-    let (found, message) = told(&status);
-    assert_eq!(status.retreat.unwrap().off_at.is_some(), expected);
-    assert_eq!(found == format!("{reason:?}"), !expected, "{found}: {message}");
-    assert_eq!(message.contains("cannot be used; members may still be optimized"), !expected, "{message}");
-}
-
-/// A retreat whose record cannot be read any more, and with it the files of all.
-fn unread(label: &str) -> Fixture {
-    let mut fixture = off("obbb", 60);
-    fixture.rollout.status.as_mut().unwrap().retreat.as_mut().unwrap().off_at = None;
-    let known = Members { optimized: 1, acknowledged: 1, baseline: 3, ..Members::default() };
-    fixture.rollout.status.as_mut().unwrap().members = Some(known);
-    fixture.seen.members[0].pod.cohort = Some(label.to_owned());
-    fixture.garble("settings");
-    fixture
-}
-
-#[rstest]
-#[case::is_labelled("optimized")]
-#[case::was_replaced("baseline")]
-fn settings_are_not_back_where_nobody_can_read_the_record_of_a_pod_that(
-    #[case] label: &str,
-    #[values(Reload::Watch, Reload::RestartPod)] reload: Reload,
-) {
-    let mut fixture = unread(label);
-    fixture.rollout.spec.fleet.config.reload = reload;
-    let plan = plan(&fixture);
-    let useless = |item: &&Withdraw| matches!(item, Withdraw::Touch(_) | Withdraw::Evict(_));
-    assert_eq!(plan.withdraw.iter().filter(useless).count(), 0, "who reads an optimized file: {:?}", plan.withdraw);
-    assert!(plan.status.retreat.is_some_and(|retreat| retreat.off_at.is_none()));
-    let members = plan.status.members.unwrap();
-    assert_eq!((members.fleet, members.optimized, members.baseline), (4, 1, 3), "what was known last");
-}
-
-#[test]
-fn nobody_comes_back_into_traffic_while_nobody_can_read_the_record() {
-    let mut fixture = unread("baseline");
-    let cause = Cause::new(Reason::AbortRequested, "ticket 42", fixture.seen.now);
-    let mark = Mark { run: fixture.run().id.clone(), cause };
-    let pod = &mut fixture.seen.members[0].pod;
-    (pod.serving, pod.mark) = (Some("false".to_owned()), Some(mark));
-    narrow(&mut fixture, None, &["node-1"]);
-    assert_eq!(finishing(&plan(&fixture)), Vec::<String>::new());
-}
-
-#[test]
-fn settings_are_not_back_where_nobody_can_read_a_members_own_record() {
-    let mut fixture = off("obbb", 60);
-    fixture.patch();
-    fixture.rollout.status.as_mut().unwrap().retreat.as_mut().unwrap().off_at = None;
-    fixture.garble("node-0-config");
-    fixture.seen.members[0].pod.cohort = Some("baseline".to_owned());
-    let status = plan(&fixture).status;
-    assert!(status.retreat.clone().is_some_and(|retreat| retreat.off_at.is_none()), "{:?}", status.retreat);
-    assert!(told(&status).1.contains("node-0-config is broken; members may still be optimized"));
-}
-
-/// A run that is taken back to the end, of which a ConfigMap bears an entry still, and one that has switched the next member.
-fn left(cohort: &str, run: Option<&str>) -> Fixture {
-    let mut fixture = off(&format!("{cohort}-bb"), 600);
-    let retreat = fixture.rollout.status.as_mut().unwrap().retreat.as_mut().unwrap();
-    retreat.acknowledged_at.clone_from(&retreat.off_at);
-    acknowledge(&mut fixture, 0);
-    let next = &mut fixture.seen.members[1].pod;
-    (next.cohort, next.serving) = (Some("optimized".to_owned()), Some("true".to_owned()));
-    let neighbour = |run: &str| Neighbour { run: Some(run.to_owned()), unfinished: true, ..Neighbour::default() };
-    fixture.seen.neighbours.extend(run.map(neighbour));
-    fixture
-}
-
-#[rstest]
-#[case::beside_the_next_run("r", Some("next-1"), &["node-0"])]
-#[case::alone("r", None, &["node-0"])]
-#[case::of_one_that_was_not_switched("b", Some("next-1"), &["settings"])]
-fn what_is_left_of_a_run_is_taken_back(#[case] cohort: &str, #[case] run: Option<&str>, #[case] expected: &[&str]) {
-    let fixture = left(cohort, run);
-    let plan = plan(&fixture);
-    let mut others =
-        plan.withdraw.iter().filter(|item| matches!(item, Withdraw::Touch(touch) if touch.pod.name == "node-1"));
-    assert_eq!(others.next().is_some(), run.is_none(), "a pod of another run: {:?}", plan.withdraw);
-    assert_eq!(finishing(&plan), expected);
-}
-
 #[rstest]
 #[case::bears_the_label_that_the_service_leaves_out("optimized", true)]
 #[case::was_replaced_and_bears_that_of_its_template("baseline", false)]
@@ -290,15 +189,6 @@ fn a_narrowed_service_still_leads_to_a_pod_that(#[case] cohort: &str, #[case] ex
     narrow(&mut fixture, None, &["node-0", "node-2"]);
     fixture.seen.services[0].selector.insert("optimization.qudag.io/cohort".to_owned(), "baseline".to_owned());
     assert_eq!(plan(&fixture).status.retreat.unwrap().rerouted_at.is_some(), expected);
-}
-
-#[test]
-fn what_is_left_of_a_run_does_not_wait_for_what_the_next_one_waits_for() {
-    let mut fixture = left("b", Some("next-1"));
-    fixture.patch();
-    fixture.seen.members[1].unfit = Some(Problem::new(Reason::NotOptedIn, "ConfigMap node-1-config is forbidden"));
-    fixture.seen.shards.retain(|shard| shard.name != "node-1-config");
-    assert_eq!(finishing(&plan(&fixture)), ["node-0-config", "node-2-config", "node-3-config"]);
 }
 
 /// Names of pods that get their labels back, of Services that are widened, of ConfigMaps that are written.

@@ -3,27 +3,10 @@
 use std::time::Duration;
 
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::story::*;
 use crate::history::GOES_ON;
-
-#[test]
-fn a_pod_that_somebody_else_takes_out_after_the_end_stays_out() {
-    let mut story = Story::new();
-    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
-    story.edit(None, &rollout(), json!({}), taken_back);
-    let set = |serving: &'static str| {
-        move |pod: &mut Value| {
-            pod["metadata"]["labels"][COHORT] = json!("baseline");
-            pod["metadata"]["labels"][SERVING] = json!(serving);
-        }
-    };
-    story.edit(None, &key("Pod", "node-0"), json!({}), set("true"));
-    story.edit(None, &key("Pod", "node-0"), json!({}), set("false"));
-    story.calm();
-    assert!(!story.broken().contains(&"L13 convergence and quiet"), "{:#?}", story.laws.violations());
-}
 
 #[test]
 fn a_map_that_was_tried_right_before_the_first_mark_was_tried() {
@@ -126,39 +109,6 @@ fn only_a_retreat_may_be_decided_by_the_spec_of_a_moment_ago(#[case] retreats: b
     assert_eq!(story.broken().contains(&"L17 evidence"), breaks, "{:#?}", story.laws.violations());
 }
 
-/// Another rollout of the same fleet, like the first one but for this.
-fn another(story: &mut Story, edit: impl FnOnce(&mut Value)) {
-    let mut other = story.objects[&rollout()].clone();
-    other["metadata"]["name"] = json!("other");
-    other["metadata"]["uid"] = json!("o");
-    other["status"]["run"]["id"] = json!("other-1");
-    other["status"]["summary"] = json!({"stage": "", "members": "", "traffic": "", "reason": "Paused"});
-    edit(&mut other);
-    story.cluster(&key("OptimizationRollout", "other"), Some(other));
-}
-
-#[rstest]
-#[case::which_it_may_be(|_: &mut Value| {}, false)]
-#[case::which_goes_back(|run: &mut Value| run["abortedAt"] = json!("2026-01-01T00:01:00Z"), false)]
-#[case::which_is_over(|run: &mut Value| run["settledAt"] = json!("2026-01-01T00:01:00Z"), true)]
-fn a_label_after_the_end_is_that_of_another_run(#[case] edit: fn(&mut Value), #[case] breaks: bool) {
-    let mut story = Story::new();
-    another(&mut story, |other| {
-        other["status"]["summary"]["reason"] = json!("ConfigMapImmutable");
-        edit(&mut other["status"]["run"]);
-    });
-    story.edit(None, &map(), json!({}), |map| {
-        *map = settings(1, &[("node-0", "b")]);
-        map["immutable"] = json!(true);
-    });
-    story.edit(None, &rollout(), json!({}), taken_back);
-    story.edit(Some("replica-1"), &key("Pod", "node-3"), version(), |pod| {
-        pod["metadata"]["labels"][COHORT] = json!("optimized");
-    });
-    story.calm();
-    assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
-}
-
 #[rstest]
 #[case::its_own(RUN, false)]
 #[case::that_of_another_rollout("other-1", true)]
@@ -234,107 +184,6 @@ fn members_acknowledge_what_they_do_not_know(
     assert_eq!(story.broken().contains(&"L6 silence never promotes"), breaks, "{:#?}", story.laws.violations());
 }
 
-/// What somebody does to a rollout, or what a member says.
-type Happens = fn(&mut Story);
-
-#[rstest]
-#[case::say_so(|story: &mut Story| story.hear("node-0", true), true)]
-#[case::say_that_it_is_off(|story: &mut Story| story.hear("node-0", false), false)]
-#[case::know_it_by_another_name(|story: &mut Story| spec(story, "/optimizations/0/name", "unknown"), false)]
-#[case::say_it_by_another_name(|story: &mut Story| spec(story, "/fleet/acknowledgement/metric", "unknown"), false)]
-fn a_run_waits_for_ever_for_members_that(#[case] happens: Happens, #[case] breaks: bool) {
-    let mut story = Story::new();
-    story.hear("node-0", true);
-    happens(&mut story);
-    story.waits("AwaitingAcknowledgement");
-    story.calm();
-    assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
-}
-
-/// Somebody edits a field of the spec.
-fn spec(story: &mut Story, path: &str, value: &str) {
-    story.edit(None, &rollout(), json!({}), |rollout| match rollout["spec"].pointer_mut(path) {
-        Some(field) => *field = json!(value),
-        None => rollout["spec"][path.trim_start_matches('/')] = json!(value),
-    });
-}
-
-#[rstest]
-#[case::restores("Restore", true)]
-#[case::leaves_as_they_are("Retain", false)]
-fn files_are_not_as_before_after_another_rollout_that(#[case] policy: &str, #[case] breaks: bool) {
-    let mut story = Story::new();
-    let second = key("ConfigMap", "settings-1");
-    let made = json!({"metadata": {"name": "settings-1", "namespace": "fleet"}, "data": {"node-0.toml": BASELINE}});
-    story.cluster(&second, Some(made));
-    another(&mut story, |other| other["spec"]["deletionPolicy"] = json!(policy));
-    story
-        .edit(Some("replica-1"), &second, json!({}), |map| map["data"]["node-0.toml"] = json!("pool = false\nx = 1\n"));
-    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
-    story.cluster(&key("OptimizationRollout", "other"), None);
-    story.edit(None, &rollout(), json!({}), taken_back);
-    story.calm();
-    assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
-}
-
-#[rstest]
-#[case::says_that_it_is_optimized(|story: &mut Story| story.hear("node-0", true))]
-#[case::does_not_know_the_optimization_any_more(|story: &mut Story| {
-    story.hear("node-0", false);
-    spec(story, "/optimizations/0/name", "unknown");
-})]
-#[case::says_nothing_any_more(|story: &mut Story| {
-    story.hear("node-0", false);
-    story.wait(70);
-})]
-fn a_retreat_waits_for_ever_for_a_member_that(#[case] happens: Happens) {
-    let mut story = Story::new();
-    story.retreat();
-    happens(&mut story);
-    story.waits("Unreachable");
-    story.calm();
-    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
-}
-
-#[rstest]
-#[case::whose_member_says_nothing(|story: &mut Story| story.wait(70))]
-#[case::whose_baseline_fails_as_well(|story: &mut Story| story.measure("node-1", false, Some(0.5)))]
-#[case::whose_indicators_somebody_edited(|story: &mut Story| spec(story, "/indicators/0/name", "other"))]
-fn a_run_waits_for_ever_for_measurements(#[case] happens: Happens) {
-    let mut story = Story::new();
-    for number in 0..6 {
-        story.measure(&format!("node-{number}"), number == 0, Some(0.001));
-    }
-    happens(&mut story);
-    story.waits("AwaitingMeasurements");
-    story.calm();
-    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
-}
-
-#[rstest]
-#[case::is_immutable("ConfigMapImmutable", |map: &mut Value| map["immutable"] = json!(true))]
-#[case::has_no_record("ConfigUnreadable", |map: &mut Value| map["data"][".members.json"] = json!("{"))]
-#[case::has_a_broken_file("ConfigUnreadable", |map: &mut Value| map["data"]["node-3.toml"] = json!("pool = ["))]
-fn a_run_waits_for_ever_for_the_owner_of_a_map_that(#[case] reason: &str, #[case] edit: fn(&mut Value)) {
-    let mut story = Story::new();
-    story.edit(None, &map(), json!({}), edit);
-    story.waits(reason);
-    story.calm();
-    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
-}
-
-#[rstest]
-#[case::another_map_than_pods_mount("/fleet/config/rendered/name", "NotMounted")]
-#[case::pods_that_are_not_there("/fleet/selector/matchLabels/app", "NoMembers")]
-fn a_rollout_never_starts_that_names(#[case] field: &str, #[case] reason: &str) {
-    let mut story = Story::new();
-    spec(&mut story, field, "elsewhere");
-    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
-    story.never_starts(reason);
-    story.calm();
-    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
-}
-
 #[rstest]
 #[case::was_held_out("h", "h", false)]
 #[case::was_switched("o", "r", true)]
@@ -380,58 +229,4 @@ fn a_members_own_file_goes_back_on_to(#[case] changed: bool, #[case] breaks: boo
     }
     story.abort();
     assert_eq!(story.broken().contains(&"L3 abort deadline"), breaks, "{:#?}", story.laws.violations());
-}
-
-#[rstest]
-#[case::what_it_measures(|status: &mut Value| {
-    status["indicators"] = json!([{"name": "errors", "verdict": "Pass", "message": "0.2%"}]);
-}, false)]
-#[case::that_it_begins_anew(|status: &mut Value| {
-    status["history"] = json!([{"time": "2026-01-01T00:05:00Z", "reason": "Unreachable", "message": "again"}]);
-}, true)]
-fn a_retreat_that_waits_tells(#[case] edit: fn(&mut Value), #[case] breaks: bool) {
-    let mut story = Story::new();
-    story.edit(None, &map(), json!({}), |map| map["immutable"] = json!(true));
-    story.status(|status| {
-        status["run"]["abortedAt"] = json!("2026-01-01T00:01:00Z");
-        status["retreat"] = json!({"reason": "AbortRequested", "message": "", "decidedAt": "2026-01-01T00:01:00Z"});
-    });
-    story.waits("ConfigMapImmutable");
-    story.calm();
-    story.wait(10);
-    story.status(edit);
-    assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
-}
-
-#[test]
-fn a_rollout_that_names_a_key_that_is_in_no_map_never_starts() {
-    let mut story = Story::new();
-    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
-    story.edit(None, &rollout(), json!({}), |rollout| {
-        rollout["spec"]["fleet"]["config"] = json!({"patched": {"name": "{member}-config", "key": "absent.toml"}});
-    });
-    let own = json!({"metadata": {"name": "node-0-config", "namespace": "fleet"}, "data": {"node.toml": BASELINE}});
-    story.cluster(&key("ConfigMap", "node-0-config"), Some(own));
-    story.never_starts("ConfigUnreadable");
-    story.calm();
-    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
-}
-
-#[test]
-fn what_was_refused_some_time_ago_is_not_tried_any_more() {
-    let mut story = Story::new();
-    story.waits("Paused");
-    story.refused("replica-1", &map(), json!({}));
-    story.wait(70);
-    story.calm();
-    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
-}
-
-#[test]
-fn a_rollout_that_leaves_everything_as_it_is_leaves_labels_and_records() {
-    let mut story = Story::new();
-    spec(&mut story, "/deletionPolicy", "Retain");
-    story.cluster(&rollout(), None);
-    story.calm();
-    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
 }

@@ -183,39 +183,30 @@ impl Story {
         let before = self.put(key, after.clone());
         let creates = before.is_none() || part == Some(Subresource::Eviction);
         let verb = if creates { Verb::Create } else { Verb::Patch };
-        let after = after.map(Arc::new);
-        let (user, key, code) = (user.to_owned(), key.clone(), 200);
-        let write = Write {
+        let write =
+            Write { verb, subresource: part, before, after: after.map(Arc::new), ..self.patch(user, key, body) };
+        self.laws.check(&Entry::Write(write));
+    }
+
+    /// A patch that arrives now.
+    fn patch(&self, user: &str, key: &Key, body: Value) -> Write {
+        Write {
             sent: self.sent.unwrap_or(self.at),
             at: self.at,
-            user,
-            verb,
-            key,
-            subresource: part,
+            user: user.to_owned(),
+            verb: Verb::Patch,
+            key: key.clone(),
+            subresource: None,
             body,
-            code,
-            before,
-            after,
-        };
-        self.laws.check(&Entry::Write(write));
+            code: 200,
+            before: None,
+            after: None,
+        }
     }
 
     /// A patch that the server does not take.
     pub(super) fn refused(&mut self, user: &str, key: &Key, body: Value) {
-        let (user, key, code) = (user.to_owned(), key.clone(), 503);
-        let (verb, before, after) = (Verb::Patch, None, None);
-        let write = Write {
-            sent: self.sent.unwrap_or(self.at),
-            at: self.at,
-            user,
-            verb,
-            key,
-            subresource: None,
-            body,
-            code,
-            before,
-            after,
-        };
+        let write = Write { code: 503, ..self.patch(user, key, body) };
         self.laws.check(&Entry::Write(write));
     }
 
@@ -384,4 +375,26 @@ pub(super) fn second_stage() -> Value {
 
 pub(super) fn version() -> Value {
     json!({"metadata": {"resourceVersion": "1"}})
+}
+
+/// Another rollout of the same fleet, like the first one but for this.
+pub(super) fn another(story: &mut Story, edit: impl FnOnce(&mut Value)) {
+    let mut other = story.objects[&rollout()].clone();
+    other["metadata"]["name"] = json!("other");
+    other["metadata"]["uid"] = json!("o");
+    other["status"]["run"]["id"] = json!("other-1");
+    other["status"]["summary"] = json!({"stage": "", "members": "", "traffic": "", "reason": "Paused"});
+    edit(&mut other);
+    story.cluster(&key("OptimizationRollout", "other"), Some(other));
+}
+
+/// What somebody does to a rollout, or what a member says.
+pub(super) type Happens = fn(&mut Story);
+
+/// Somebody edits a field of the spec.
+pub(super) fn spec(story: &mut Story, path: &str, value: &str) {
+    story.edit(None, &rollout(), json!({}), |rollout| match rollout["spec"].pointer_mut(path) {
+        Some(field) => *field = json!(value),
+        None => rollout["spec"][path.trim_start_matches('/')] = json!(value),
+    });
 }
