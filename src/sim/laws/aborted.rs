@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use api::reason::Reason;
 
-use super::blast_radius::added;
+use super::map::added;
 use super::view::{Run, View};
 use super::{Found, Law};
 use crate::history::Entry;

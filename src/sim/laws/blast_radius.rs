@@ -5,7 +5,7 @@ use api::fleet::Delivery;
 use domain::record::Cohort;
 use domain::settings::Values;
 
-use super::map::{Map, files, says, switched};
+use super::map::{Map, added, files, says, switched};
 use super::view::{Run, View};
 use super::{Found, Law};
 use crate::history::Entry;
@@ -51,12 +51,6 @@ impl Law for BlastRadius {
             }));
         }
     }
-}
-
-/// Members that a write newly records as optimized.
-pub(super) fn added(before: &Map, after: &Map) -> Vec<String> {
-    let is_new = |member: &&String| before.cohort(&after.record.run, member) != Some(Cohort::Optimized);
-    after.members(Cohort::Optimized).filter(is_new).cloned().collect()
 }
 
 fn excess(view: &View, before: &Map, after: &Map, added: &[String]) -> Option<String> {

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use api::OptimizationRollout;
 use domain::record::Cohort;
 
-use super::blast_radius::added;
-use super::map::Map;
+use super::map::{Map, added};
 use super::view::{Run, View};
 use super::{Found, Law};
 use crate::history::Entry;

@@ -6,8 +6,7 @@ use api::rollout::DeletionPolicy;
 use domain::record::Cohort;
 use serde_json::Value;
 
-use super::blast_radius::added;
-use super::map::Map;
+use super::map::{Map, added};
 use super::view::View;
 use super::{Found, Law};
 use crate::history::Entry;

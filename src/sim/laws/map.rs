@@ -72,6 +72,12 @@ impl Map {
     }
 }
 
+/// Members that a write newly records as optimized.
+pub(super) fn added(before: &Map, after: &Map) -> Vec<String> {
+    let is_new = |member: &&String| before.cohort(&after.record.run, member) != Some(Cohort::Optimized);
+    after.members(Cohort::Optimized).filter(is_new).cloned().collect()
+}
+
 /// What a rollout switches.
 pub(super) fn switched(rollout: &OptimizationRollout) -> Values {
     rollout.spec.optimizations.iter().flat_map(optimized_values).collect()

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::blast_radius::added;
+use super::map::added;
 use super::view::{View, is_ready};
 use super::{Found, Law};
 use crate::history::{Entry, Write};
@@ -110,7 +110,7 @@ impl SafeRoute {
         // A rollout that is being deleted goes without those that stay silent.
         let rollout = view.rollout_of(&run).filter(|rollout| rollout.metadata.deletion_timestamp.is_none())?;
         // What it says may be of the next run, which has switched it on since.
-        let name = text(after, "/metadata/name").to_owned();
+        let name = text(after, "/metadata/name");
         let says = |run: &str| view.rollout_of(run).is_some_and(|next| view.answers().enables_any(after, next));
         let next = view.maps().any(|(key, map)| {
             let is_other = key.namespace == write.key.namespace && map.record.run != run;

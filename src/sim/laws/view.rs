@@ -10,8 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::answers::Answers;
-use super::blast_radius::added;
-use super::map::{Map, files};
+use super::map::{Map, added, files};
 use crate::history::{Entry, GOES_ON, HELD, Write};
 use crate::kind::Key;
 use crate::object::{is_being_deleted, labels, text, texts};
