@@ -85,10 +85,11 @@ pub(crate) fn conclude(pass: &Pass<'_>) -> (Intent, Plan) {
     if !strays.is_empty() {
         advance = strays;
         intent.requeue = intent::ACTIVE;
-    } else if deletion::is_held(pass)
-        && !deletion::holds(pass, &intent)
-        && !advance.contains(&Advance::ReleaseFinalizer)
-    {
+    } else if deletion::must_hold(pass, &intent) {
+        // What follows would go on from another version of the rollout.
+        advance = vec![Advance::HoldFinalizer];
+        intent.requeue = intent.requeue.min(intent::ACTIVE);
+    } else if deletion::may_release(pass, &intent) && !advance.contains(&Advance::ReleaseFinalizer) {
         advance.push(Advance::ReleaseFinalizer);
     }
     let plan = Plan { withdraw: intent.withdraw.clone(), status, advance, notices, requeue: intent.requeue };

@@ -51,37 +51,43 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
     Some(intent)
 }
 
-/// Whether the finalizer has a purpose: something would be restored.
+/// Whether the finalizer has to be held now, before anything else goes on: a deletion would have something to restore.
+/// What a retreat has to do comes first, whoever refuses a finalizer.
 #[must_use]
-pub fn holds(pass: &Pass<'_>, intent: &Intent) -> bool {
-    let unfinished = |phase| !matches!(phase, Phase::Idle | Phase::Settled);
-    let starts = intent.run.as_ref().map(|run| &run.id) != pass.run.as_ref().map(|run| &run.id);
+pub fn must_hold(pass: &Pass<'_>, intent: &Intent) -> bool {
+    let is_free = pass.phase != Phase::Retreating || intent.advance.is_empty();
+    !is_held(pass) && is_free && !pass.is_deleted() && !starts(pass, intent) && has_purpose(pass, intent)
+}
+
+/// Whether the finalizer is held for nothing.
+#[must_use]
+pub fn may_release(pass: &Pass<'_>, intent: &Intent) -> bool {
+    is_held(pass) && !has_purpose(pass, intent)
+}
+
+/// Whether something would be restored.
+fn has_purpose(pass: &Pass<'_>, intent: &Intent) -> bool {
+    let unfinished = !matches!(pass.phase, Phase::Idle | Phase::Settled) || starts(pass, intent);
     match pass.spec.deletion_policy {
-        // Where settings stay, traffic that a retreat has moved still has to come back.
-        DeletionPolicy::Retain => pass.phase == Phase::Retreating,
-        DeletionPolicy::RestoreUnfinished => unfinished(pass.phase) || starts,
+        // Where settings stay, traffic that a retreat has moved still has to come back, and one may begin at any moment.
+        DeletionPolicy::Retain => {
+            let retreats = pass.phase == Phase::Retreating || !intent.withdraw.is_empty();
+            retreats || unfinished && !pass.is_deleted()
+        }
+        DeletionPolicy::RestoreUnfinished => unfinished,
+        // What cannot be read may be what the finalizer is held for.
         DeletionPolicy::Restore => {
-            unfinished(pass.phase) || starts || pass.seen.unread.is_some() || !unsettle(pass).is_empty()
+            unfinished || !unsettle(pass).is_empty() || (pass.seen.unread.is_some() && is_held(pass))
         }
     }
 }
 
-/// Holds the finalizer before there is anything that a deletion would restore; `None` when it is held or not wanted.
-#[must_use]
-pub fn hold(pass: &Pass<'_>) -> Option<Advance> {
-    (!is_held(pass) && pass.spec.deletion_policy != DeletionPolicy::Retain).then_some(Advance::HoldFinalizer)
-}
-
-/// The same for what is settled already: only a policy that takes that back as well needs it.
-#[must_use]
-pub fn hold_settled(pass: &Pass<'_>) -> Option<Advance> {
-    let restores = pass.spec.deletion_policy == DeletionPolicy::Restore && !pass.is_deleted();
-    (restores && !is_held(pass) && !unsettle(pass).is_empty()).then_some(Advance::HoldFinalizer)
+fn starts(pass: &Pass<'_>, intent: &Intent) -> bool {
+    intent.run.as_ref().map(|run| &run.id) != pass.run.as_ref().map(|run| &run.id)
 }
 
 /// Whether the rollout bears our finalizer.
-#[must_use]
-pub fn is_held(pass: &Pass<'_>) -> bool {
+fn is_held(pass: &Pass<'_>) -> bool {
     pass.rollout.metadata.finalizers.iter().flatten().any(|name| name == FINALIZER)
 }
 

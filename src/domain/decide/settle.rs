@@ -7,7 +7,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     closing::closed,
-    deletion,
     intent::{ACTIVE, Intent, Kind},
     pass::{Pass, Phase},
     roster::Standing,
@@ -121,7 +120,7 @@ pub fn settled(pass: &Pass<'_>) -> Option<Intent> {
     let message = "the optimized values are the baseline of every member";
     let mut intent = Intent::state(pass, Kind::Waiting, Reason::Settled, message);
     let over = if pass.settled.is_empty() { traces(pass) } else { left_behind(pass) };
-    intent.advance = deletion::hold_settled(pass).into_iter().chain(stamp::joiners(pass)).chain(over).collect();
+    intent.advance = stamp::joiners(pass).into_iter().chain(over).collect();
     Some(intent)
 }
 

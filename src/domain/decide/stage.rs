@@ -7,7 +7,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{
     bake,
     cohorts::is_eligible,
-    deletion,
     intent::{Intent, Kind},
     pass::{Pass, Phase},
     roster::Standing,
@@ -105,10 +104,7 @@ pub fn stamping(pass: &Pass<'_>) -> Option<Intent> {
         (Reason::StageStarted, format!("stage {}: up to {} members are switched", stage.name, stage.quota))
     };
     let mut intent = Intent::state(pass, Kind::Working, reason, message);
-    intent.advance = match deletion::hold(pass) {
-        Some(hold) => vec![hold],
-        None => std::iter::once(Advance::Confirm).chain(due).collect(),
-    };
+    intent.advance = std::iter::once(Advance::Confirm).chain(due).collect();
     // The labels that come first have to be seen before the ConfigMaps follow.
     intent.requeue = std::time::Duration::from_millis(200);
     Some(intent)

@@ -8,7 +8,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{
     acceptance,
     cohorts::is_eligible,
-    deletion,
     intent::{Intent, Kind},
     pass::Pass,
     retreat::restored_message,
@@ -56,7 +55,7 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
     }
     if pass.settings.is_settled() {
         let mut intent = Intent::state(pass, Kind::Waiting, Reason::Settled, "every value is the baseline already");
-        intent.advance = deletion::hold_settled(pass).into_iter().chain(stamp::joiners(pass)).collect();
+        intent.advance = stamp::joiners(pass);
         return Some(intent);
     }
     if acceptance::is_optimized_already(pass) {

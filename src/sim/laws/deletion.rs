@@ -10,6 +10,7 @@ use super::map::{Map, added};
 use super::view::View;
 use super::{Found, Law};
 use crate::history::Entry;
+use crate::kind::Key;
 use crate::object::{is_being_deleted, texts};
 
 pub(super) struct Deletion;
@@ -25,8 +26,7 @@ impl Law for Deletion {
             && let Some(rollout) = view.rollout_of(&after.record.run)
         {
             let held = rollout.metadata.finalizers.iter().flatten().any(|name| name == FINALIZER);
-            let broken = !held && rollout.spec.deletion_policy != DeletionPolicy::Retain;
-            found.stake(broken.then(|| "members are switched on while nothing would hold up a deletion".to_owned()));
+            found.stake((!held).then(|| "members are switched on while nothing would hold up a deletion".to_owned()));
         }
         if let Some(write) = view.ours(entry)
             && write.key.plural == "optimizationrollouts"
@@ -48,8 +48,12 @@ fn is_held(rollout: &Value) -> bool {
 fn left(before: &Value, view: &View) -> Option<String> {
     let rollout: OptimizationRollout = serde_json::from_value(before.clone()).ok()?;
     let run = rollout.status.as_ref().and_then(|status| status.run.clone())?;
+    let narrowed = || {
+        let key = narrowed(&rollout, &run.id, view)?;
+        Some(format!("the finalizer went while {key} led to the baseline alone"))
+    };
     if rollout.spec.deletion_policy == DeletionPolicy::Retain {
-        return None;
+        return narrowed();
     }
     if rollout.spec.deletion_policy == DeletionPolicy::Restore {
         let is_own =
@@ -65,10 +69,15 @@ fn left(before: &Value, view: &View) -> Option<String> {
     if optimized > 0 {
         return Some(format!("the finalizer went while {optimized} members were recorded as optimized"));
     }
-    let namespace = rollout.metadata.namespace.unwrap_or_default();
-    let narrowed = view.objects("services", &namespace).find(|(_, service)| {
-        let marked = texts(service, "/metadata/annotations").get(RETREAT_ANNOTATION) == Some(&run.id);
-        marked && texts(service, "/spec/selector").contains_key(COHORT_LABEL)
-    });
-    narrowed.map(|(key, _)| format!("the finalizer went while {key} led to the baseline alone"))
+    narrowed()
+}
+
+/// A Service that a retreat of this run has narrowed.
+pub(super) fn narrowed<'v>(rollout: &'v OptimizationRollout, run: &str, view: &'v View) -> Option<&'v Key> {
+    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+    let is_narrowed = |service: &Value| {
+        let is_marked = texts(service, "/metadata/annotations").get(RETREAT_ANNOTATION).is_some_and(|mark| mark == run);
+        is_marked && texts(service, "/spec/selector").contains_key(COHORT_LABEL)
+    };
+    view.objects("services", namespace).find_map(|(key, service)| is_narrowed(service).then_some(key))
 }

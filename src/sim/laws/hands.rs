@@ -59,7 +59,7 @@ impl Hands {
             (None, Some(rollout)) => drop(self.applied.insert(key.clone(), rollout.spec.clone())),
             (Some(before), None) => {
                 let Ok(before) = serde_json::from_value::<OptimizationRollout>(before.as_ref().clone()) else { return };
-                if before.spec.deletion_policy == DeletionPolicy::Retain {
+                if before.spec.deletion_policy == DeletionPolicy::Retain || is_unseen(&before) {
                     // It leaves everything as it is.
                     self.edited.extend(view.maps_for(&before).map(|(key, _)| key.clone()));
                 }
@@ -114,4 +114,10 @@ pub(super) fn displaced(pod: &Value) -> bool {
     let labels = labels(pod);
     let is = |label, value: &str| labels.get(label).is_some_and(|found| found == value);
     is(SERVING_LABEL, "false") || is(COHORT_LABEL, cohort::OPTIMIZED)
+}
+
+/// Whether a rollout was deleted before the operator saw how it was to be.
+fn is_unseen(rollout: &OptimizationRollout) -> bool {
+    let seen = rollout.status.as_ref().and_then(|status| status.observed_generation);
+    rollout.metadata.deletion_timestamp.is_none() && seen != rollout.metadata.generation
 }

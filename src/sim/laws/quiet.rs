@@ -8,6 +8,7 @@ use api::names::COHORT_LABEL;
 use api::rollout::DeletionPolicy;
 use tokio::time::Instant;
 
+use super::deletion::narrowed;
 use super::hands::{Hands, displaced};
 use super::map::files;
 use super::view::View;
@@ -137,7 +138,8 @@ fn left_behind(rollout: &OptimizationRollout, view: &View, hands: &Hands) -> Opt
     let run = rollout.status.as_ref().and_then(|status| status.run.as_ref())?;
     let policy = rollout.spec.deletion_policy;
     if policy == DeletionPolicy::Retain {
-        return None;
+        let key = narrowed(rollout, &run.id, view)?;
+        return Some(format!("{key} leads to the baseline alone, and the rollout of run {} is gone", run.id));
     }
     let mut recorded = view.maps_of(&run.id).filter(|(key, map)| !map.record.members.is_empty() && !hands.edited(key));
     if let Some((key, _)) = recorded.next() {

@@ -6,7 +6,8 @@ use api::OptimizationRollout;
 use api::fleet::Delivery;
 use domain::record::Cohort;
 use domain::{delivery, format};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::core::{Selector, SelectorExt};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -15,7 +16,7 @@ use super::harm::WELL;
 use super::map::{asks_members, files, switches};
 use super::view::View;
 use crate::kind::Key;
-use crate::object::{text, texts};
+use crate::object::{labels, text, texts};
 
 /// Who has not answered for so long is silent.
 const SILENT: Duration = Duration::from_secs(60);
@@ -54,6 +55,7 @@ impl Waiting<'_> {
             "FleetBusy" => self.is_busy(),
             "NotMounted" => !self.is_mounted(),
             "NoMembers" => self.view.fleet(self.rollout).next().is_none(),
+            "NoEligibleMembers" => !self.view.fleet(self.rollout).any(|(_, pod)| self.is_selected(pod)),
             "ConfigUnreadable" if self.lacks_keys() => true,
             _ => self.is_out_of_reach(reason),
         }
@@ -76,6 +78,13 @@ impl Waiting<'_> {
             let mut volumes = pod.pointer("/spec/volumes").and_then(Value::as_array).into_iter().flatten();
             volumes.any(|volume| is_its_own(text(volume, "/configMap/name"), &key.name))
         })
+    }
+
+    /// Whether a pod runs on a Node that the rollout selects.
+    fn is_selected(&self, pod: &Value) -> bool {
+        let selector = self.rollout.spec.fleet.node_selector.clone().unwrap_or_default();
+        let node = self.view.object(&Key::of::<Node>("", text(pod, "/spec/nodeName")));
+        Selector::try_from(selector).is_ok_and(|selector| selector.matches(&node.map(labels).unwrap_or_default()))
     }
 
     /// Whether no member's own ConfigMap has the key that is named.

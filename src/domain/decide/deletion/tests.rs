@@ -1,4 +1,10 @@
-use api::{Scalar, fleet::Format, names::SETTLED_ANNOTATION, rollout::DeletionPolicy};
+use api::{
+    Scalar,
+    fleet::Format,
+    names::SETTLED_ANNOTATION,
+    reason::Reason,
+    rollout::{Abort, DeletionPolicy},
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 use serde_json::json;
@@ -8,7 +14,7 @@ use crate::{
         decide,
         fixture::{BASELINE, Fixture, OPTIMIZED},
     },
-    observation::{Neighbour, Shard},
+    observation::{Neighbour, Problem, Shard},
     patching::{Inverse, patch},
     plan::{Advance, Plan, ShardWrite},
     settled::Owner,
@@ -136,25 +142,75 @@ fn a_patched_file_is_as_it_was_to_the_byte_unless_a_later_run_was_the_last_to_wr
     assert_eq!(given_back(Format::Json, None, &file, Some(later)), "{}");
 }
 
-#[rstest]
-#[case::a_run_may_have_to_go_back(DeletionPolicy::RestoreUnfinished, true)]
-#[case::nothing_ever_goes_back(DeletionPolicy::Retain, false)]
-fn a_stage_begins_once_the_finalizer_is_held_where(#[case] policy: DeletionPolicy, #[case] expected: bool) {
-    let mut fixture = Fixture::new("bbbb", 50);
+/// A stage that is to be stamped.
+fn due(fixture: &mut Fixture) {
     fixture.rollout.status.as_mut().unwrap().stage.as_mut().unwrap().quota = 2;
-    fixture.rollout.spec.deletion_policy = policy;
-    fixture.rollout.metadata.finalizers = None;
     fixture.seen.shards.clear();
+}
+
+fn settled(fixture: &mut Fixture) {
+    let run = fixture.run();
+    run.settled_at = Some(run.started_at.clone());
+    settle(&mut fixture.seen.shards[0], "pooling", None);
+    for member in &mut fixture.seen.members {
+        member.pod.cohort = Some("baseline".to_owned());
+    }
+}
+
+fn retreating(fixture: &mut Fixture) {
+    fixture.rollout.spec.abort = Some(Abort { reason: "ticket 42".to_owned() });
+    let status = decide(&fixture.rollout, &fixture.seen).status;
+    fixture.rollout.status = Some(status);
+}
+
+fn unstarted(fixture: &mut Fixture) {
+    fixture.rollout.status = None;
+    fixture.seen.shards.clear();
+}
+
+#[rstest]
+#[case::a_stage_is_due(DeletionPolicy::RestoreUnfinished, due, true)]
+#[case::a_stage_bakes(DeletionPolicy::Restore, |_: &mut Fixture| {}, true)]
+#[case::a_retreat_may_move_traffic(DeletionPolicy::Retain, |_: &mut Fixture| {}, true)]
+#[case::a_retreat_has_moved_traffic(DeletionPolicy::Retain, retreating, true)]
+#[case::what_is_settled_goes_back_as_well(DeletionPolicy::Restore, settled, true)]
+#[case::but_not_where_what_is_settled_stays(DeletionPolicy::RestoreUnfinished, settled, false)]
+#[case::nor_before_there_is_anything(DeletionPolicy::Restore, unstarted, false)]
+#[case::even_if_something_cannot_be_read(
+    DeletionPolicy::Restore,
+    |f: &mut Fixture| {
+        unstarted(f);
+        f.seen.unread = Some(Problem::new(Reason::ConfigUnreadable, "settings"));
+    },
+    false
+)]
+fn a_rollout_without_finalizer_is_given_one_before_anything_goes_on_where(
+    #[case] policy: DeletionPolicy,
+    #[case] happens: fn(&mut Fixture),
+    #[case] expected: bool,
+) {
+    let mut fixture = Fixture::new("oobb", 50);
+    fixture.rollout.metadata.finalizers = None;
+    fixture.rollout.spec.deletion_policy = policy;
+    happens(&mut fixture);
     let plan = decide(&fixture.rollout, &fixture.seen);
     assert_eq!(plan.advance == [Advance::HoldFinalizer], expected, "{:?}", plan.advance);
+    assert_eq!(plan.advance.contains(&Advance::HoldFinalizer), expected, "{:?}", plan.advance);
+    fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert!(!plan.advance.contains(&Advance::HoldFinalizer), "nothing may be added to one that is deleted");
 }
 
 #[rstest]
 #[case::restore(DeletionPolicy::Restore, true)]
 #[case::restore_unfinished(DeletionPolicy::RestoreUnfinished, true)]
 #[case::retain(DeletionPolicy::Retain, false)]
+#[case::retain_in_a_retreat(DeletionPolicy::Retain, true)]
 fn a_deletion_waits_for_the_retreat_of_an_unfinished_run(#[case] policy: DeletionPolicy, #[case] waits: bool) {
     let mut fixture = Fixture::new("oobb", 50);
+    if policy == DeletionPolicy::Retain && waits {
+        fixture.rollout.spec.abort = Some(Abort { reason: "ticket 42".to_owned() });
+    }
     fixture.rollout.spec.deletion_policy = policy;
     fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
     let plan = decide(&fixture.rollout, &fixture.seen);

@@ -346,12 +346,23 @@ async fn another_plan_starts_behind_a_service_that_is_wide_although_its_watch_is
     world.check();
 }
 
+#[rstest]
+#[case::since_it_was_made(true)]
+#[case::since_its_retreat(false)]
 #[tokio::test(start_paused = true)]
-async fn a_rollout_that_retains_its_settings_is_gone_when_its_traffic_is_back() {
-    let (world, _leader, _standby) = World::with_standby().await;
+async fn a_rollout_that_retains_its_settings_is_gone_when_its_traffic_is_back(#[case] made: bool) {
+    let world = World::new();
+    let retain = || world.edit("pooling", |spec| spec["deletionPolicy"] = json!("Retain"));
+    if made {
+        retain();
+    }
+    let _replica = world.start("replica-1");
+    world.bakes().await;
     world.members.harm();
     narrowed(&world).await;
-    world.edit("pooling", |spec| spec["deletionPolicy"] = json!("Retain"));
+    if !made {
+        retain();
+    }
     world.delete("pooling").await;
     world.until("it is gone", |world| world.rollout("pooling").is_none()).await;
     assert_eq!(world.displaced(), Vec::<String>::new());

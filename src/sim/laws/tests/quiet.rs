@@ -1,9 +1,11 @@
 //! Stories that come to no end, or leave something behind, and rightly so: L13.
 
+use k8s_openapi::api::core::v1::Node;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::story::*;
+use crate::kind::Key;
 
 #[test]
 fn a_pod_that_somebody_else_takes_out_after_the_end_stays_out() {
@@ -179,11 +181,52 @@ fn what_was_refused_some_time_ago_is_not_tried_any_more() {
     assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
 }
 
-#[test]
-fn a_rollout_that_leaves_everything_as_it_is_leaves_labels_and_records() {
+#[rstest]
+#[case::labels_and_records("Retain", |_: &mut Story| {}, false)]
+#[case::but_no_service_that_its_retreat_has_narrowed("Retain", narrow, true)]
+#[case::but_one_of_which_it_knows_nothing("Retain", |story: &mut Story| {
+    narrow(story);
+    story.edit(None, &key("Service", "node"), json!({}), |service| service["metadata"]["annotations"] = json!({}));
+}, false)]
+#[case::what_the_operator_did_not_see_in_time("RestoreUnfinished", |story: &mut Story| {
+    story.edit(None, &rollout(), json!({}), |rollout| rollout["metadata"]["generation"] = json!(2));
+}, false)]
+#[case::but_nothing_that_was_to_go_back("RestoreUnfinished", |_: &mut Story| {}, true)]
+fn a_rollout_that_is_gone_leaves(#[case] policy: &str, #[case] happens: Happens, #[case] breaks: bool) {
     let mut story = Story::new();
-    spec(&mut story, "/deletionPolicy", "Retain");
+    spec(&mut story, "/deletionPolicy", policy);
+    happens(&mut story);
     story.cluster(&rollout(), None);
     story.calm();
-    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
+    assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
+}
+
+fn narrow(story: &mut Story) {
+    story.edit(None, &key("Service", "node"), json!({}), |service| {
+        service["metadata"]["annotations"] = json!({RETREAT: RUN});
+        service["spec"]["selector"][COHORT] = json!("baseline");
+    });
+}
+
+#[rstest]
+#[case::is_not_there(None, false)]
+#[case::has_other_labels(Some("slow"), false)]
+#[case::is_selected(Some("fast"), true)]
+fn a_rollout_never_starts_whose_members_run_on_a_node_that(#[case] pool: Option<&str>, #[case] breaks: bool) {
+    let mut story = Story::new();
+    if let Some(pool) = pool {
+        let node = json!({"metadata": {"name": "node-a", "labels": {"pool": pool}}});
+        story.cluster(&Key::of::<Node>("", "node-a"), Some(node));
+    }
+    for number in 0..6 {
+        let pod = key("Pod", &format!("node-{number}"));
+        story.edit(None, &pod, json!({}), |pod| pod["spec"]["nodeName"] = json!("node-a"));
+    }
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        rollout["spec"]["fleet"]["nodeSelector"] = json!({"matchLabels": {"pool": "fast"}});
+    });
+    story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
+    story.never_starts("NoEligibleMembers");
+    story.calm();
+    assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
 }
