@@ -20,11 +20,12 @@ pub fn candidates<'p>(pass: &'p Pass<'_>) -> impl Iterator<Item = Candidate<'p>>
     eligible.map(|standing| Candidate { name: &standing.member.name, zone: &standing.member.zone })
 }
 
-/// Whether an edit of the running stage gives a recorded member another cohort.
+/// Whether a recorded member has another cohort than its stage was written with: by an edit, or because it was away when
+/// everybody followed.
 #[must_use]
 pub fn is_moved(pass: &Pass<'_>, standing: &Standing<'_>, cohorts: &BTreeMap<&str, Cohort>) -> bool {
     let cohort = cohorts.get(standing.member.name.as_str());
-    pass.is_edited() && standing.cohort().is_some_and(|recorded| cohort != Some(&recorded))
+    pass.moves() && standing.cohort().is_some_and(|recorded| cohort != Some(&recorded))
 }
 
 /// The cohort of every eligible member in the current stage. Members never leave the optimized cohort here; additions

@@ -178,9 +178,12 @@ impl<'a> Pass<'a> {
     pub fn is_stamped(&self) -> bool {
         match self.spec.fleet.config.delivery {
             Delivery::Rendered(_) => {
-                let shards = &self.seen.shards;
-                let is_written = !shards.is_empty() && shards.iter().all(|shard| self.has_stamp(shard));
-                is_written && !(self.is_edited() && self.is_moving())
+                let mut shards = self.seen.shards.iter();
+                let is_stamped = shards.clone().any(|shard| self.has_stamp(shard));
+                // Who joins after the last stage may have opened another one.
+                let joined = |shard: &Shard| self.phase == Phase::Watching && shard.record.members.is_empty();
+                let is_written = is_stamped && shards.all(|shard| self.has_stamp(shard) || joined(shard));
+                is_written && !(self.moves() && self.is_moving())
             }
             // Who joins after the last stage has missed it.
             Delivery::Patched(_) => {
@@ -192,6 +195,12 @@ impl<'a> Pass<'a> {
     fn is_moving(&self) -> bool {
         let cohorts = cohorts(self);
         self.roster.standings.iter().any(|standing| is_moved(self, standing, &cohorts))
+    }
+
+    /// Whether members may have to change their cohort in a stage that is written already.
+    #[must_use]
+    pub fn moves(&self) -> bool {
+        self.is_edited() || self.phase == Phase::Settling
     }
 
     /// Whether the running stage was edited after members had been optimized.

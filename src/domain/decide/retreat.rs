@@ -20,9 +20,9 @@ use super::{
     roster::Standing,
     stage,
     stamp::{self, label_returned},
+    tell::is_to_be_restarted,
 };
 use crate::{
-    acknowledgement::elapsed,
     mark::{Cause, Mark},
     observation::{Pod, Problem, Service},
     plan::{Advance, Restoration, Withdraw},
@@ -30,12 +30,11 @@ use crate::{
     traffic::is_narrowed,
 };
 
+mod patience;
 mod withdrawal;
 
+use patience::patience;
 use withdrawal::withdraw;
-
-/// How long after its settings were back a member may stay silent before it counts as unreachable.
-const UNREACHABLE_AFTER: Duration = Duration::from_secs(60);
 
 /// The policy: any cause starts or continues the retreat.
 #[must_use]
@@ -58,11 +57,11 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
     }
     intent.run = Some(api::status::Run { aborted_at: run.aborted_at.clone().or(Some(Time(mark.cause.at))), ..run });
     intent.stage = pass.status.stage.clone().map(|stage| StageStatus { quota: 0, ..stage });
-    intent.state = back.state(pass, &mark.cause, intent.retreat.as_ref());
+    intent.state = back.state(pass, &mark.cause);
     let done = intent.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
     let was_done = pass.status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
     if done && !was_done {
-        intent.transition = Some((Reason::Restored, restored_message(pass).to_owned()));
+        intent.transition = Some((Reason::Restored, restored_message(pass, mark.cause.reason).to_owned()));
     }
     Some(intent)
 }
@@ -204,7 +203,7 @@ impl<'p> Back<'p> {
         let acknowledged = pass.status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
         let is_over = pass.run_shards().all(|shard| shard.record.members.is_empty());
         let silent = !acknowledged && (is_over || !self.away.is_empty());
-        pass.is_deleted() && silent && self.is_restored(pass) && has_been_off(pass, UNREACHABLE_AFTER)
+        pass.is_deleted() && silent && self.is_restored(pass) && patience::is_over(pass, &self.away, 1)
     }
 
     /// Leaves the fleet as it would be if everybody had acknowledged: a rollout that is gone can finish nothing, and the
@@ -215,18 +214,18 @@ impl<'p> Back<'p> {
         intent.advance =
             displaced(pass).map(|standing| label_returned(&standing.member.pod)).chain(widened()).collect();
         intent.requeue = Duration::from_millis(500);
-        if !intent.advance.is_empty() && !has_been_off(pass, UNREACHABLE_AFTER * 2) {
+        if !intent.advance.is_empty() && !patience::is_over(pass, &self.away, 2) {
             return intent;
         }
         intent.advance = closed(pass, -1).into_iter().map(|(shard, write)| forgotten(pass, shard, write)).collect();
-        if intent.advance.is_empty() || has_been_off(pass, UNREACHABLE_AFTER * 2) {
+        if intent.advance.is_empty() || patience::is_over(pass, &self.away, 2) {
             intent.advance = widened().chain([Advance::ReleaseFinalizer]).collect();
             return intent;
         }
         let names = stamp::listed(self.away.iter().map(|standing| standing.member.name.as_str()));
         let message = format!(
             "the rollout is deleted although {names} did not acknowledge the baseline within {}s; look at their pods",
-            UNREACHABLE_AFTER.as_secs()
+            patience(pass).as_secs()
         );
         intent.state = State { kind: Kind::Stalled, reason: Reason::Unreachable, message };
         intent.transition(Reason::Unreachable)
@@ -242,33 +241,36 @@ impl<'p> Back<'p> {
             })
     }
 
-    fn state(&self, pass: &Pass<'_>, cause: &Cause, retreat: Option<&Retreat>) -> State {
+    fn state(&self, pass: &Pass<'_>, cause: &Cause) -> State {
         let total = self.away.len() + self.back;
         let names = stamp::listed(self.away.iter().map(|standing| standing.member.name.as_str()));
-        let off = retreat.and_then(|retreat| retreat.off_at.as_ref());
-        let overdue = off.is_some_and(|off| elapsed(off.0, pass.seen.now) >= UNREACHABLE_AFTER);
         if let Some(problem) = out_of_reach(pass) {
             let message = format!("{}; {}; members may still be optimized", cause.message, problem.message);
             return State { kind: Kind::Stalled, reason: problem.reason, message };
         }
         if self.away.is_empty() {
-            let message = format!("{}; {}", cause.message, restored_message(pass));
+            let message = format!("{}; {}", cause.message, restored_message(pass, cause.reason));
             return State { kind: Kind::Stalled, reason: cause.reason, message };
         }
         if let Some(problem) = pass.seen.problems.first() {
             let message = format!("{}; {}; still optimized: {names}", cause.message, problem.message);
             return State { kind: Kind::Stalled, reason: problem.reason, message };
         }
-        if overdue {
+        if patience::is_over(pass, &self.away, 1) {
             let why = self.away.iter().find_map(|standing| stage::silence(pass, standing)).unwrap_or_default();
             let message = format!(
                 "{}; settings are back, but {names} did not acknowledge within {}s{why}; look at their pods",
                 cause.message,
-                UNREACHABLE_AFTER.as_secs()
+                patience(pass).as_secs()
             );
             return State { kind: Kind::Stalled, reason: Reason::Unreachable, message };
         }
-        let message = format!("{}; {} of {total} members are back, waiting for {names}", cause.message, self.back);
+        let restarts = self.away.iter().filter(|standing| is_to_be_restarted(pass, standing)).count();
+        let pace = match restarts {
+            0 => String::new(),
+            _ => format!("; {restarts} still to restart, as far as the others can bear their load"),
+        };
+        let message = format!("{}; {} of {total} members are back, waiting for {names}{pace}", cause.message, self.back);
         State { kind: Kind::Working, reason: Reason::Retreating, message }
     }
 }
@@ -301,10 +303,12 @@ fn out_of_reach<'p>(pass: &'p Pass<'_>) -> Option<&'p Problem> {
 
 /// How things are when everybody is back, and what a person does to try again.
 #[must_use]
-pub fn restored_message(pass: &Pass<'_>) -> &'static str {
-    match &pass.spec.abort {
-        Some(_) => "every member runs its baseline again; take spec.abort away and raise spec.attempt to retry",
-        None => "every member runs its baseline again; raise spec.attempt to retry",
+pub fn restored_message(pass: &Pass<'_>, cause: Reason) -> &'static str {
+    match (cause, &pass.spec.abort) {
+        (Reason::Deleted, _) => "every member runs its baseline again",
+        (Reason::PlanChanged, None) if !pass.is_wanted() => "every member runs its baseline again; the new plan is next",
+        (_, Some(_)) => "every member runs its baseline again; take spec.abort away and raise spec.attempt to retry",
+        (_, None) => "every member runs its baseline again; raise spec.attempt to retry",
     }
 }
 
@@ -320,12 +324,6 @@ fn is_of_run(pass: &Pass<'_>, mark: &Mark) -> bool {
 
 fn widen(service: &Service) -> Advance {
     Advance::WidenService { service: service.name.clone(), resource_version: service.resource_version.clone() }
-}
-
-/// Whether the settings have been back in the API for so long.
-fn has_been_off(pass: &Pass<'_>, long: Duration) -> bool {
-    let off = pass.status.retreat.as_ref().and_then(|retreat| retreat.off_at.as_ref());
-    off.is_some_and(|off| elapsed(off.0, pass.seen.now) >= long)
 }
 
 #[cfg(test)]

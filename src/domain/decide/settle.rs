@@ -1,6 +1,6 @@
 //! Settling: the optimized values become the baseline of every member.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use api::{fleet::Delivery, names::INVERSE_ANNOTATION, reason::Reason, status::Run};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -11,14 +11,16 @@ use super::{
     pass::{Pass, Phase},
     roster::Standing,
     stamp::{self, label_returned, patched::write_to},
+    tell,
 };
 use crate::{
-    acknowledgement::elapsed,
+    acknowledgement::{elapsed, fingerprint},
     delivery,
     observation::Shard,
     patching::{self, Inverse},
     plan::{Advance, ShardWrite},
     record::Cohort,
+    rendering::Rendering,
     settled::owners,
 };
 
@@ -67,14 +69,17 @@ pub fn settle(pass: &Pass<'_>) -> Intent {
 fn closes(pass: &Pass<'_>) -> Vec<Advance> {
     let settled = &pass.settings.optimized;
     let close = |(shard, mut write): (&Shard, ShardWrite)| {
-        if !is_left_behind(pass, shard) {
-            let patched = absent_follow(pass, shard, &mut write);
-            let inverse = patched.as_ref().or(shard.inverse.as_ref());
-            write.settle(settled, &owners(pass.name(), &pass.spec.optimizations, settled, &shard.owners, inverse));
+        let mut told = Vec::new();
+        let mut inverse = shard.inverse.clone();
+        match pass.spec.fleet.config.delivery {
+            Delivery::Rendered(_) => told = rest_follows(pass, shard, &mut write),
+            Delivery::Patched(_) if is_left_behind(pass, shard) => return vec![Advance::WriteShard(write)],
+            Delivery::Patched(_) => inverse = absent_follows(pass, shard, &mut write).or(inverse),
         }
-        Advance::WriteShard(write)
+        write.settle(settled, &owners(pass.name(), &pass.spec.optimizations, settled, &shard.owners, inverse.as_ref()));
+        std::iter::once(Advance::WriteShard(write)).chain(told).collect()
     };
-    closed(pass, pass.stamp()).into_iter().map(close).collect()
+    closed(pass, pass.stamp()).into_iter().flat_map(close).collect()
 }
 
 /// Whether nobody could write a member's own ConfigMap when the others followed: the member joins now.
@@ -85,27 +90,38 @@ fn is_left_behind(pass: &Pass<'_>, shard: &Shard) -> bool {
     pass.roster.standings.iter().any(behind)
 }
 
-/// Members that have no pod now find the values when they come back. The file of one that was switched says them already,
-/// or what somebody else made of them.
-fn absent_follow(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Option<Inverse> {
+/// Whoever was not there when the others followed gets the values now: members of the run that have no pod, or have one
+/// again, and files of members that the run knows nothing of, where they say its baseline. Files of those who were switched
+/// say them already, or what somebody else made of them.
+fn rest_follows(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Vec<Advance> {
+    let config = &pass.spec.fleet.config;
+    let rendering = Rendering::checked(config, &pass.settings, shard.base.as_deref());
+    let recorded = shard.record.members.iter().filter(|(_, entry)| entry.cohort != Cohort::Optimized);
+    let unknown = shard.files.iter().filter(|(member, file)| {
+        !shard.record.members.contains_key(*member) && Some(file.as_str()) == rendering.baseline.as_deref()
+    });
+    let rest: BTreeSet<&str> =
+        recorded.map(|(member, _)| member).chain(unknown.map(|(member, _)| member)).map(String::as_str).collect();
+    for member in &rest {
+        write.data.insert(delivery::file_key(config, member), rendering.optimized.clone());
+    }
+    let told = fingerprint(delivery::checked_file(config, None, &pass.settings.optimized).as_deref());
+    let standings = pass.roster.standings.iter().filter(|standing| rest.contains(standing.member.name.as_str()));
+    tell::joiners(pass, standings.map(|standing| (standing, told.as_str(), shard.name.as_str())))
+}
+
+/// A member with a ConfigMap of its own that has no pod now finds the values when it comes back.
+fn absent_follows(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Option<Inverse> {
     let config = &pass.spec.fleet.config;
     let mut inverse = None;
     let absent = pass.roster.absent.iter().filter(|(name, _)| shard.record.members.contains_key(*name));
     for (member, _) in absent.filter(|(_, entry)| entry.cohort != Cohort::Optimized) {
-        let file = match (&config.delivery, shard.files.get(*member)) {
-            (Delivery::Rendered(_), _) => {
-                delivery::checked_file(config, shard.base.as_deref(), &pass.settings.optimized)
-            }
-            (Delivery::Patched(_), Some(file)) => {
-                let changes = delivery::switched(config, &pass.settings, &shard.owners);
-                let Ok((patched, back)) = patching::patch(config.format, file, &changes) else { continue };
-                write.annotations.insert(INVERSE_ANNOTATION.to_owned(), Some(serde_json::json!(back).to_string()));
-                inverse = Some(back);
-                Some(patched)
-            }
-            (Delivery::Patched(_), None) => continue,
-        };
-        write.data.insert(delivery::file_key(config, member), file);
+        let Some(file) = shard.files.get(*member) else { continue };
+        let changes = delivery::switched(config, &pass.settings, &shard.owners);
+        let Ok((patched, back)) = patching::patch(config.format, file, &changes) else { continue };
+        write.annotations.insert(INVERSE_ANNOTATION.to_owned(), Some(serde_json::json!(back).to_string()));
+        inverse = Some(back);
+        write.data.insert(delivery::file_key(config, member), Some(patched));
     }
     inverse
 }

@@ -44,7 +44,7 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
         let cause = pass.status.retreat.as_ref();
         let reason = cause.map_or(Reason::AbortRequested, |retreat| retreat.reason);
         let message = cause.map_or("", |retreat| retreat.message.as_str());
-        let message = format!("{message}; {}", restored_message(pass));
+        let message = format!("{message}; {}", restored_message(pass, reason));
         let mut intent = Intent::state(pass, Kind::Stalled, reason, message);
         intent.advance = stamp::joiners(pass);
         return Some(intent);

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     acknowledgement::{Acknowledgement, elapsed, touch_due},
+    observation::Member,
     plan::{Advance, PodTarget, TouchPod},
     traffic,
 };
@@ -20,7 +21,7 @@ use crate::{
 /// the file before its kubelet had the new one.
 const RESTART_AGAIN: Duration = Duration::from_secs(30);
 /// The same at most.
-const RESTART_AT_LAST: Duration = Duration::from_secs(600);
+pub const RESTART_AT_LAST: Duration = Duration::from_secs(600);
 /// How much more load the others may get during evictions when `traffic` does not say.
 const LOAD_INCREASE: f64 = 1.0;
 
@@ -59,21 +60,30 @@ pub fn again(pass: &Pass<'_>) -> Vec<Advance> {
     touches.chain(evictions(pass, &pending).into_iter().map(Advance::Evict)).collect()
 }
 
-/// Pods to evict now, of these members: those out of traffic at once, of the others as many as the rest can bear.
+/// Pods to evict now, of these members: those that bear no load at once, of the others as many as the rest can bear.
 #[must_use]
 pub fn evictions(pass: &Pass<'_>, members: &[&Standing<'_>]) -> Vec<PodTarget> {
     if pass.spec.fleet.config.reload == Reload::Watch {
         return Vec::new();
     }
     let due = members.iter().filter(|standing| needs_restart(pass, standing));
-    let (serving, away): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) =
-        due.partition(|standing| standing.member.pod.serving.as_deref() != Some("false"));
+    let (bearing, free): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) =
+        due.partition(|standing| standing.member.pod.ready && standing.member.pod.serving.as_deref() != Some("false"));
     let all = &pass.seen.members;
     let increase = pass.spec.traffic.as_ref().map_or(LOAD_INCREASE, |traffic| traffic.max_load_increase.value());
-    let unready = all.iter().filter(|member| !member.pod.ready).count();
-    let missing = unready + pass.expected_back().count() + away.len();
+    let is_free = |member: &Member| free.iter().any(|standing| standing.member.name == member.name);
+    let unready = all.iter().filter(|member| !member.pod.ready && !is_free(member)).count();
+    let missing = unready + pass.expected_back().count() + free.len();
     let allowed = traffic::may_leave(all.len(), increase).max(1).saturating_sub(missing);
-    away.into_iter().chain(serving.into_iter().take(allowed)).map(|standing| target(&standing.member.pod)).collect()
+    free.into_iter().chain(bearing.into_iter().take(allowed)).map(|standing| target(&standing.member.pod)).collect()
+}
+
+/// Whether its process has not been restarted since its file was written.
+#[must_use]
+pub fn is_to_be_restarted(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
+    pass.spec.fleet.config.reload == Reload::RestartPod
+        && standing.acknowledgement == Acknowledgement::Pending
+        && standing.entry.is_none_or(|entry| entry.pod == standing.member.pod.uid)
 }
 
 /// Whether its process started before its file was written, or says that it runs another one.
@@ -86,8 +96,7 @@ fn needs_restart(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
         && pass.spec.fleet.acknowledgement.metric.is_some()
         && elapsed(pod.created, pass.seen.now)
             >= elapsed(written(pass), pod.created).clamp(RESTART_AGAIN, RESTART_AT_LAST);
-    standing.acknowledgement == Acknowledgement::Pending
-        && (standing.entry.is_none_or(|entry| entry.pod == pod.uid) || says_otherwise)
+    is_to_be_restarted(pass, standing) || standing.acknowledgement == Acknowledgement::Pending && says_otherwise
 }
 
 /// When the files that members have now were written, or a little before. The longer it is ago that a process started and

@@ -130,6 +130,28 @@ fn time_counts_in_the_watch_although_somebody_joins() {
     assert!(counting(&fixture), "it has missed the run");
 }
 
+#[rstest]
+#[case::by_one_that_joined(crate::record::Record::default(), true)]
+#[case::by_one_of_an_earlier_stage(
+    serde_json::from_value(json!({"run": "", "stage": 0, "members": {"node-9": {"c": "b", "s": 0, "u": ""}}})).unwrap(),
+    false
+)]
+fn time_counts_in_the_watch_although_another_map_was_begun(
+    #[case] record: crate::record::Record,
+    #[case] expected: bool,
+) {
+    let mut fixture = measured("obh");
+    fixture.rollout.spec.fleet.acknowledgement.timer = Some(api::Duration::default());
+    fixture.replan();
+    let file = crate::acknowledgement::fingerprint(Some(OPTIMIZED));
+    let touched = crate::acknowledgement::Touch { at: fixture.seen.now, count: 1, file };
+    fixture.seen.members[0].pod.touched = Some(touched);
+    fixture.run().succeeded_at = Some(Time(fixture.seen.now));
+    let second = crate::observation::Shard { name: "settings-1".to_owned(), record, ..Default::default() };
+    fixture.seen.shards.push(second);
+    assert_eq!(needs(&fixture.rollout, &fixture.seen).unwrap().counting, expected);
+}
+
 #[test]
 fn a_pod_that_no_record_tells_of_is_asked_and_stands_for_neither_cohort() {
     let mut fixture = measured("o-b");

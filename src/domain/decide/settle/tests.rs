@@ -1,4 +1,5 @@
 use api::{
+    names::SETTLED_ANNOTATION,
     reason::Reason,
     rollout::{Abort, DeletionPolicy},
 };
@@ -15,6 +16,7 @@ use crate::{
     mark::{Cause, Mark},
     observation::{Breach, Measurements},
     plan::Advance,
+    record::Cohort,
 };
 
 /// Everybody has followed, and bears no label of the run any more.
@@ -135,6 +137,62 @@ fn a_member_without_a_pod_keeps_what_somebody_made_of_its_file(
     shard.files.insert("node-9".to_owned(), file.to_owned());
     fixture.pass().unwrap();
     assert_eq!(fixture.seen.shards[0].files["node-9"], expected);
+}
+
+#[rstest]
+#[case::that_says_what_its_baseline_is(BASELINE, OPTIMIZED)]
+#[case::that_says_something_else("pool.enabled = 1\n", "pool.enabled = 1\n")]
+fn the_values_are_settled_for_a_member_that_the_run_does_not_know_and_whose_file(
+    #[case] file: &str,
+    #[case] expected: &str,
+) {
+    let mut fixture = followed();
+    fixture.seen.shards[0].files.insert("node-9".to_owned(), file.to_owned());
+    let write = fixture.pass().unwrap();
+    assert_eq!(fixture.seen.shards[0].files["node-9"], expected);
+    assert!(write.annotations.contains_key(SETTLED_ANNOTATION));
+}
+
+#[test]
+fn a_member_that_joined_while_the_others_followed_is_told_when_the_values_are_settled() {
+    let mut fixture = followed();
+    fixture.seen.shards[0].record.members.remove("node-3");
+    fixture.seen.shards[0].files.insert("node-3".to_owned(), BASELINE.to_owned());
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    let touched: Vec<&str> = plan
+        .advance
+        .iter()
+        .filter_map(|advance| if let Advance::Touch(touch) = advance { Some(touch.pod.name.as_str()) } else { None })
+        .collect();
+    assert_eq!(touched, ["node-3"], "{:?}", plan.advance);
+}
+
+/// The last member was away when the others were to follow, and is there again.
+fn came_back() -> Fixture {
+    let mut fixture = followed();
+    let shard = &mut fixture.seen.shards[0];
+    shard.record.members.get_mut("node-3").unwrap().cohort = Cohort::Holdout;
+    shard.files.insert("node-3".to_owned(), BASELINE.to_owned());
+    fixture
+}
+
+#[test]
+fn a_member_that_comes_back_while_the_others_follow_follows_as_well() {
+    let mut fixture = came_back();
+    fixture.pass().unwrap();
+    assert_eq!(fixture.cohorts(), "oooo");
+    assert_eq!(fixture.seen.shards[0].files["node-3"], OPTIMIZED);
+    assert_eq!(fixture.run().closing_at, None, "it has to acknowledge first");
+}
+
+#[test]
+fn a_member_that_comes_back_when_the_values_begin_to_be_settled_does_not_keep_them_from_it() {
+    let mut fixture = came_back();
+    let now = Time(fixture.seen.now);
+    fixture.run().closing_at = Some(now);
+    let write = fixture.pass().unwrap();
+    assert_eq!(fixture.seen.shards[0].files["node-3"], OPTIMIZED);
+    assert!(write.annotations[SETTLED_ANNOTATION].is_some(), "{write:?}");
 }
 
 /// A run on members' own ConfigMaps that has settled without the last member, whose map was locked until now.

@@ -45,6 +45,30 @@ fn the_others_are_restarted_once_a_member_has_left(
 }
 
 #[rstest]
+#[case::all_of_them(5, &["node-0", "node-1", "node-2", "node-3", "node-4"])]
+#[case::more_than_the_others_can_bear(3, &["node-0", "node-1", "node-2"])]
+#[case::less_than_that(1, &["node-0"])]
+#[case::none(0, &["node-0"])]
+fn members_that_are_not_ready_are_restarted_at_once_where_that_are(#[case] unready: usize, #[case] expected: &[&str]) {
+    let mut fixture = left();
+    fixture.seen.gone_for = [("node-5".to_owned(), Duration::from_secs(60))].into();
+    for member in fixture.seen.members.iter_mut().take(unready) {
+        member.pod.ready = false;
+    }
+    assert_eq!(restarted(&fixture), expected);
+}
+
+#[test]
+fn no_other_one_is_restarted_while_a_member_that_runs_its_file_is_not_ready() {
+    let mut fixture = left();
+    fixture.seen.gone_for = [("node-5".to_owned(), Duration::from_secs(60))].into();
+    let pod = &mut fixture.seen.members[0].pod;
+    pod.ready = false;
+    "another".clone_into(&mut pod.uid);
+    assert_eq!(restarted(&fixture), Vec::<String>::new());
+}
+
+#[rstest]
 #[case::its_process_is_as_old_as_its_switch("node-0", true)]
 #[case::it_was_restarted("another", false)]
 fn a_member_is_restarted_where(#[case] pod: &str, #[case] expected: bool) {

@@ -1,0 +1,44 @@
+//! How long members that are taken back are waited for.
+
+use std::time::Duration;
+
+use api::fleet::Reload;
+
+use crate::{
+    acknowledgement::elapsed,
+    decide::{
+        pass::Pass,
+        roster::Standing,
+        tell::{RESTART_AT_LAST, is_to_be_restarted},
+    },
+    record::Cohort,
+};
+
+/// How long a member may stay silent that could say that it runs its baseline, before it counts as unreachable.
+const SILENT: Duration = Duration::from_secs(60);
+
+/// The same, with the timer by which members of this fleet acknowledge.
+#[must_use]
+pub fn patience(pass: &Pass<'_>) -> Duration {
+    SILENT + pass.spec.fleet.acknowledgement.timer.map_or(Duration::ZERO, |timer| timer.get())
+}
+
+/// Whether these members had their settings back so many times as long ago as they are waited for. Where processes read them
+/// at start alone, that begins with the last restart; members that still have to be restarted are waited for as long as
+/// others are.
+#[must_use]
+pub fn is_over(pass: &Pass<'_>, away: &[&Standing<'_>], times: u32) -> bool {
+    let retreat = pass.status.retreat.as_ref();
+    let Some(off) = retreat.and_then(|retreat| retreat.off_at.as_ref()).map(|off| off.0) else { return false };
+    if pass.spec.fleet.config.reload == Reload::Watch {
+        return elapsed(off, pass.seen.now) >= patience(pass) * times;
+    }
+    let back = pass.roster.in_cohort(Cohort::Returning).chain(away.iter().copied());
+    let restarted = back.map(|standing| standing.member.pod.created).max().map_or(off, |last| last.max(off));
+    let is_paced = away.iter().any(|standing| is_to_be_restarted(pass, standing));
+    let long = if is_paced { RESTART_AT_LAST } else { patience(pass) };
+    elapsed(restarted, pass.seen.now) >= long * times
+}
+
+#[cfg(test)]
+mod tests;
