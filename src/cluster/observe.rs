@@ -24,8 +24,11 @@ use kube::{
     runtime::reflector::Store,
 };
 
+use fleet::Fleet;
+
 pub mod base;
 pub mod connection;
+mod fleet;
 pub mod neighbour;
 pub mod pod;
 pub mod service;
@@ -74,9 +77,10 @@ impl World {
     ) -> Observation {
         let spec = &rollout.spec;
         let mut seen = Observation { now, measurements, report_due, ..Observation::default() };
-        match Selector::try_from(spec.fleet.selector.clone()) {
+        let selector = Selector::try_from(spec.fleet.selector.clone());
+        match &selector {
             Ok(selector) => {
-                seen.members = self.members(namespace, rollout, &selector);
+                seen.members = self.members(namespace, rollout, selector);
                 seen.shared_node = shared_node(&seen.members);
                 seen.members.dedup_by(|a, b| a.name == b.name);
             }
@@ -84,11 +88,15 @@ impl World {
                 seen.problems.push(Problem::new(Reason::InvalidSpec, format!("spec.fleet.selector: {error}")));
             }
         }
-        self::config_maps(namespace, rollout, &mut seen);
+        let rollouts = self.rollouts.state();
+        seen.neighbours = neighbour::find(&rollouts, rollout, |other| {
+            let mut pods = namespace.pods.state().into_iter();
+            selector.as_ref().is_ok_and(|own| pods.any(|pod| pod::is_live(&pod) && own.matches(pod.labels()) && other.matches(pod.labels())))
+        });
+        self::config_maps(namespace, &rollouts, rollout, &mut seen);
         services(namespace, rollout, &mut seen);
         seen.base = base::find(&namespace.config_maps, rollout);
         seen.connection = connection::find(&self.connections, rollout);
-        seen.neighbours = neighbour::find(&self.rollouts.state(), rollout);
         seen
     }
 
@@ -150,7 +158,12 @@ pub fn services(namespace: &Namespace, rollout: &OptimizationRollout, seen: &mut
 }
 
 /// The ConfigMaps of the fleet; what is wrong with one goes to its member, or is a problem where it is everybody's.
-fn config_maps(namespace: &Namespace, rollout: &OptimizationRollout, seen: &mut Observation) {
+fn config_maps(
+    namespace: &Namespace,
+    rollouts: &[Arc<DeserializeGuard<OptimizationRollout>>],
+    rollout: &OptimizationRollout,
+    seen: &mut Observation,
+) {
     let config = &rollout.spec.fleet.config;
     let maps: BTreeMap<String, Arc<ConfigMap>> = namespace
         .config_maps
@@ -160,8 +173,14 @@ fn config_maps(namespace: &Namespace, rollout: &OptimizationRollout, seen: &mut 
         .filter(|(name, _)| shard::is_named(config, name))
         .collect();
     match &config.delivery {
-        Delivery::Rendered(rendered) => rendered_maps(rollout, rendered, maps, seen),
-        Delivery::Patched(_) => patched_maps(config, &maps, seen),
+        Delivery::Rendered(rendered) => {
+            seen.problems.extend(neighbour::shared_name(rollouts, rollout));
+            rendered_maps(rollout, rendered, maps, seen);
+        }
+        Delivery::Patched(_) => {
+            let fleet = Fleet::new(namespace, rollouts, rollout, seen);
+            patched_maps(config, &fleet.own(maps), seen);
+        }
     }
 }
 

@@ -4,24 +4,40 @@ use std::sync::Arc;
 
 use api::{
     OptimizationRollout,
-    fleet::{Delivery, Fleet},
+    fleet::{Delivery, Rendered},
     reason::Reason,
     rollout::DeletionPolicy,
 };
-use domain::observation::Neighbour;
-use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
+use domain::{
+    observation::{Neighbour, Problem},
+    rendering,
+};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, Client, ResourceExt,
+    api::ListParams,
+    core::{DeserializeGuard, Selector, SelectorExt},
+};
 
 /// The other rollouts of the namespace that render into the same ConfigMap or select members in common.
 ///
-/// Two selectors have members in common when neither contradicts the other: that is judged by their labels alone, so
-/// that it does not change with the pods of the moment. The older claim comes first, whatever order a cache has.
+/// Two selectors that share a label and do not contradict each other have members in common, whatever pods there are at the
+/// moment; others have where a member is there that `selects` finds by the other selector. The older claim comes first,
+/// whatever order a cache has.
 #[must_use]
-pub fn find(rollouts: &[Arc<DeserializeGuard<OptimizationRollout>>], own: &OptimizationRollout) -> Vec<Neighbour> {
+pub fn find(
+    rollouts: &[Arc<DeserializeGuard<OptimizationRollout>>],
+    own: &OptimizationRollout,
+    selects: impl Fn(&Selector) -> bool,
+) -> Vec<Neighbour> {
     let mut others: Vec<&OptimizationRollout> = rollouts
         .iter()
         .filter_map(|guard| guard.0.as_ref().ok())
-        .filter(|other| other.namespace() == own.namespace() && other.name_any() != own.name_any())
-        .filter(|other| overlaps(other, own))
+        .filter(|other| match meeting(other, own) {
+            Meeting::Always => true,
+            Meeting::Never => false,
+            Meeting::Perhaps(selector) => selects(&selector),
+        })
         .collect();
     others.sort_by_cached_key(|other| claim(other));
     others
@@ -49,31 +65,81 @@ pub async fn newest(client: &Client, own: &OptimizationRollout) -> kube::Result<
     let namespace = own.namespace().unwrap_or_default();
     let rollouts: Api<DeserializeGuard<OptimizationRollout>> = Api::namespaced(client.clone(), &namespace);
     let all: Vec<_> = rollouts.list(&ListParams::default()).await?.items.into_iter().map(Arc::new).collect();
-    Ok(find(&all, own))
-}
-
-fn overlaps(other: &OptimizationRollout, own: &OptimizationRollout) -> bool {
-    let (other, own) = (&other.spec.fleet, &own.spec.fleet);
-    // Patched ConfigMaps are each member's own: who has no member in common shares none.
-    let rendered = |fleet: &Fleet| match &fleet.config.delivery {
-        Delivery::Rendered(rendered) => Some(rendered.name.clone()),
-        Delivery::Patched(_) => None,
+    let mut others = all.iter().filter_map(|guard| guard.0.as_ref().ok());
+    let selector = Selector::try_from(own.spec.fleet.selector.clone());
+    let members = match selector {
+        Ok(selector) if others.any(|other| matches!(meeting(other, own), Meeting::Perhaps(_))) => {
+            let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+            pods.list_metadata(&ListParams::default().labels_from(&selector)).await?.items
+        }
+        _ => Vec::new(),
     };
-    if rendered(own).is_some_and(|name| rendered(other) == Some(name)) {
-        return true;
-    }
-    let labels = other.selector.match_labels.clone().unwrap_or_default();
-    let contradicts = own
-        .selector
-        .match_labels
-        .iter()
-        .flatten()
-        .any(|(key, value)| labels.get(key).is_some_and(|theirs| theirs != value));
-    let shares = own.selector.match_labels.iter().flatten().any(|(key, value)| labels.get(key) == Some(value));
-    shares && !contradicts
+    Ok(find(&all, own, |selector| members.iter().any(|pod| selector.matches(pod.labels()))))
 }
 
-fn run(rollout: &OptimizationRollout) -> Option<&api::status::Run> {
+/// Why a rollout cannot have its first run: another one renders into what may be a further ConfigMap of either.
+#[must_use]
+pub fn shared_name(
+    rollouts: &[Arc<DeserializeGuard<OptimizationRollout>>],
+    own: &OptimizationRollout,
+) -> Option<Problem> {
+    let mine = rendered(own).filter(|_| run(own).is_none())?;
+    let others = rollouts.iter().filter_map(|guard| guard.0.as_ref().ok());
+    let mut others = others.filter(|other| other.namespace() == own.namespace() && other.name_any() != own.name_any());
+    let (other, theirs) = others.find_map(|other| {
+        let theirs = rendered(other).filter(|theirs| theirs.name != mine.name)?;
+        let is_one = |of: &Rendered, name: &str| rendering::shard_index(of, name).is_some();
+        (is_one(mine, &theirs.name) || is_one(theirs, &mine.name)).then_some((other, theirs))
+    })?;
+    let message = format!(
+        "spec.fleet.config.rendered.name: {} and {}, where rollout {} renders, may be the same ConfigMap, because further \
+         ones get a number at their end; choose a name that does not end in one",
+        mine.name,
+        theirs.name,
+        other.name_any()
+    );
+    Some(Problem::new(Reason::ConfigMapNotOwned, message))
+}
+
+fn rendered(rollout: &OptimizationRollout) -> Option<&Rendered> {
+    match &rollout.spec.fleet.config.delivery {
+        Delivery::Rendered(rendered) => Some(rendered),
+        Delivery::Patched(_) => None,
+    }
+}
+
+/// Whether two rollouts may write to the same member.
+enum Meeting {
+    /// Whatever pods there are.
+    Always,
+    /// Where a member is there that this selector, that of the other one, finds.
+    Perhaps(Selector),
+    /// Their selectors contradict each other, or they are in different namespaces, or the same one.
+    Never,
+}
+
+fn meeting(other: &OptimizationRollout, own: &OptimizationRollout) -> Meeting {
+    if other.namespace() != own.namespace() || other.name_any() == own.name_any() {
+        return Meeting::Never;
+    }
+    // Patched ConfigMaps are each member's own: who has no member in common shares none.
+    if rendered(own).is_some_and(|mine| rendered(other).is_some_and(|theirs| theirs.name == mine.name)) {
+        return Meeting::Always;
+    }
+    let (other, own) = (&other.spec.fleet, &own.spec.fleet);
+    let labels = other.selector.match_labels.clone().unwrap_or_default();
+    let own = || own.selector.match_labels.iter().flatten();
+    if own().any(|(key, value)| labels.get(key).is_some_and(|theirs| theirs != value)) {
+        return Meeting::Never;
+    }
+    if own().any(|(key, value)| labels.get(key) == Some(value)) {
+        return Meeting::Always;
+    }
+    Selector::try_from(other.selector.clone()).map_or(Meeting::Never, Meeting::Perhaps)
+}
+
+/// The run of a rollout, as its status has it.
+pub fn run(rollout: &OptimizationRollout) -> Option<&api::status::Run> {
     rollout.status.as_ref()?.run.as_ref()
 }
 

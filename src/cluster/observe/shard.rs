@@ -59,7 +59,11 @@ pub fn locked(config: &Config, map: &ConfigMap) -> Result<Option<Locked>, Proble
     Ok(lock.filter(|_| !shard.record.members.is_empty()).map(|problem| Locked { shard, problem }))
 }
 
-fn contents(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
+/// Reads what a ConfigMap says, whether it may be written or not.
+///
+/// # Errors
+/// Why nobody can read what it records.
+pub fn contents(config: &Config, map: &ConfigMap) -> Result<Shard, Problem> {
     let name = map.name_any();
     let own = |key: &str| map.data.as_ref().and_then(|data| data.get(key));
     let (record, base, files) = match &config.delivery {

@@ -23,7 +23,7 @@ fn rollout(name: &str, map: &str, labels: &Value, status: &Value) -> Optimizatio
 fn neighbours(other: OptimizationRollout) -> Vec<Neighbour> {
     let own = rollout("own", "settings", &json!({"app": "x"}), &json!({}));
     let all = [own.clone(), other].map(|rollout| Arc::new(DeserializeGuard(Ok(rollout))));
-    find(&all, &own)
+    find(&all, &own, |_| false)
 }
 
 #[rstest]
@@ -38,6 +38,41 @@ fn rollouts_that_could_meet_on_a_member_are_neighbours(
     #[case] expected: bool,
 ) {
     assert_eq!(!neighbours(rollout("other", map, &labels, &json!({}))).is_empty(), expected);
+}
+
+#[rstest]
+#[case::of_labels_that_say_nothing_of_each_other(json!({"matchLabels": {"tier": "1"}}), true)]
+#[case::of_expressions(json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["x"]}]}), true)]
+#[case::of_expressions_that_find_nobody(json!({"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}), false)]
+#[case::of_labels_that_contradict(json!({"matchLabels": {"app": "y", "tier": "1"}}), false)]
+fn rollouts_are_neighbours_where_a_pod_is_there_that_has(#[case] selector: Value, #[case] expected: bool) {
+    let own = rollout("own", "settings", &json!({"app": "x"}), &json!({}));
+    let mut other = rollout("other", "other", &json!({}), &json!({}));
+    other.spec.fleet.selector = serde_json::from_value(selector).unwrap();
+    let all = [own.clone(), other].map(|rollout| Arc::new(DeserializeGuard(Ok(rollout))));
+    let pod = [("app", "x"), ("tier", "1")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    assert_eq!(!find(&all, &own, |selector| selector.matches(&pod)).is_empty(), expected);
+}
+
+#[rstest]
+#[case::further_ones_of_ours("settings-2", false, true)]
+#[case::ours_as_a_further_one("sett", false, false)]
+#[case::of_which_ours_may_be_a_further_one("own", false, true)]
+#[case::the_same("own-1", false, false)]
+#[case::another_one("own-1-x", false, false)]
+#[case::although_it_started_before("settings-2", true, false)]
+fn a_rollout_does_not_start_beside_one_that_renders_into(
+    #[case] map: &str,
+    #[case] started: bool,
+    #[case] expected: bool,
+) {
+    let mine = if map.starts_with("own") { "own-1" } else { "settings" };
+    let status = if started { json!({"run": run(&[])}) } else { json!({}) };
+    let own = rollout("own", mine, &json!({"app": "x"}), &status);
+    let other = rollout("other", map, &json!({"app": "y"}), &json!({}));
+    let all = [own.clone(), other].map(|rollout| Arc::new(DeserializeGuard(Ok(rollout))));
+    let problem = shared_name(&all, &own);
+    assert_eq!(problem.is_some(), expected, "{problem:?}");
 }
 
 fn run(facts: &[&str]) -> Value {
@@ -82,7 +117,7 @@ fn neighbours_come_in_the_order_of_their_claims_whatever_order_a_cache_has() {
     older.metadata.creation_timestamp = serde_json::from_value(json!("2025-12-31T00:00:00Z")).unwrap();
     let own = named("own");
     let all = [named("c"), named("a"), own.clone(), older, named("b")].map(|one| Arc::new(DeserializeGuard(Ok(one))));
-    let names: Vec<String> = find(&all, &own).into_iter().map(|one| one.name).collect();
+    let names: Vec<String> = find(&all, &own, |_| false).into_iter().map(|one| one.name).collect();
     assert_eq!(names, ["z", "a", "b", "c"]);
 }
 
