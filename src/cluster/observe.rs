@@ -91,7 +91,9 @@ impl World {
         let rollouts = self.rollouts.state();
         seen.neighbours = neighbour::find(&rollouts, rollout, |other| {
             let mut pods = namespace.pods.state().into_iter();
-            selector.as_ref().is_ok_and(|own| pods.any(|pod| pod::is_live(&pod) && own.matches(pod.labels()) && other.matches(pod.labels())))
+            selector.as_ref().is_ok_and(|own| {
+                pods.any(|pod| pod::is_live(&pod) && own.matches(pod.labels()) && other.matches(pod.labels()))
+            })
         });
         self::config_maps(namespace, &rollouts, rollout, &mut seen);
         services(namespace, rollout, &mut seen);

@@ -17,6 +17,9 @@ pub struct Record {
     /// Index of the last stage that was stamped here; -1 before the first.
     #[serde(default = "no_stage")]
     pub stage: i32,
+    /// The optimizations that the run switches, or takes out: what members are asked for, whatever the spec says meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optimizations: Vec<String>,
     /// Entries by member.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub members: BTreeMap<String, Entry>,

@@ -21,7 +21,7 @@ pub fn closed<'a>(pass: &Pass<'a>, stage: i32) -> Vec<(&'a Shard, ShardWrite)> {
         .filter(|shard| !shard.record.members.is_empty())
         .map(|shard| {
             let mut write = write_to(shard);
-            let record = Record { run: shard.record.run.clone(), stage, members: Default::default() };
+            let record = Record { run: shard.record.run.clone(), stage, ..Record::default() };
             write.record(config, Some(&record));
             (shard, write)
         })

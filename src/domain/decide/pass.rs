@@ -1,6 +1,6 @@
 //! One rollout and everything seen of it, put in relation once for all policies.
 
-use std::{cell::OnceCell, time::Duration};
+use std::{cell::OnceCell, collections::BTreeSet, time::Duration};
 
 use api::{
     OptimizationRollout, OptimizationRolloutSpec, OptimizationRolloutStatus,
@@ -220,6 +220,14 @@ impl<'a> Pass<'a> {
     pub fn stamp(&self) -> i32 {
         let settling = self.run.as_ref().is_some_and(|run| run.settling_at.is_some());
         self.status.stage.as_ref().map_or(-1, |stage| stage.index + i32::from(settling))
+    }
+
+    /// The optimizations that a run of this spec switches, or takes out.
+    #[must_use]
+    pub fn switched_names(&self) -> Vec<String> {
+        let declared = self.spec.optimizations.iter().map(|optimization| &optimization.name);
+        let names: BTreeSet<&String> = declared.chain(self.settings.released.values()).collect();
+        names.into_iter().cloned().collect()
     }
 
     /// Optimized members that have not acknowledged. One that was restarted on our behalf is awaited without a pod too.

@@ -270,7 +270,8 @@ impl<'p> Back<'p> {
             0 => String::new(),
             _ => format!("; {restarts} still to restart, as far as the others can bear their load"),
         };
-        let message = format!("{}; {} of {total} members are back, waiting for {names}{pace}", cause.message, self.back);
+        let message =
+            format!("{}; {} of {total} members are back, waiting for {names}{pace}", cause.message, self.back);
         State { kind: Kind::Working, reason: Reason::Retreating, message }
     }
 }
@@ -306,7 +307,9 @@ fn out_of_reach<'p>(pass: &'p Pass<'_>) -> Option<&'p Problem> {
 pub fn restored_message(pass: &Pass<'_>, cause: Reason) -> &'static str {
     match (cause, &pass.spec.abort) {
         (Reason::Deleted, _) => "every member runs its baseline again",
-        (Reason::PlanChanged, None) if !pass.is_wanted() => "every member runs its baseline again; the new plan is next",
+        (Reason::PlanChanged, None) if !pass.is_wanted() => {
+            "every member runs its baseline again; the new plan is next"
+        }
         (_, Some(_)) => "every member runs its baseline again; take spec.abort away and raise spec.attempt to retry",
         (_, None) => "every member runs its baseline again; raise spec.attempt to retry",
     }

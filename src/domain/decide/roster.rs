@@ -1,6 +1,6 @@
 //! Where every member stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::{OptimizationRolloutSpec, fleet::Delivery, names::cohort, reason::Reason};
 use jiff::Timestamp;
@@ -35,6 +35,8 @@ pub struct Standing<'a> {
     pub locked: Option<&'a Problem>,
     /// Its entry in this run.
     pub entry: Option<&'a Entry>,
+    /// The optimizations that the run switches there; none where no record says so.
+    pub switched: &'a [String],
     /// Its file.
     pub file: Option<&'a str>,
     /// By which a touch names what the file tells it. Another base is no news.
@@ -77,6 +79,9 @@ impl Standing<'_> {
     }
 }
 
+/// The ConfigMap that has an entry, or why it may not be written; what it says, and the entry.
+type Recorded<'a> = (Result<&'a Shard, &'a Problem>, (&'a Shard, &'a Entry));
+
 impl<'a> Roster<'a> {
     /// Finds out where everybody stands in this run, which is `switching` something or has ended, or in which everybody
     /// `follows`.
@@ -89,7 +94,7 @@ impl<'a> Roster<'a> {
         switching: bool,
         follows: bool,
     ) -> Self {
-        let mut entries: BTreeMap<&str, (Result<&Shard, &Problem>, &Entry)> = BTreeMap::new();
+        let mut entries: BTreeMap<&str, Recorded<'_>> = BTreeMap::new();
         let mut files: BTreeMap<&str, (Option<&Shard>, &str)> = BTreeMap::new();
         let locked = seen.locked.iter().map(|locked| (&locked.shard, Some(&locked.problem)));
         let mut recorded = false;
@@ -99,7 +104,7 @@ impl<'a> Roster<'a> {
             if Some(shard.record.run.as_str()) == run {
                 recorded = true;
                 let members = shard.record.members.iter();
-                entries.extend(members.map(|(member, entry)| (member.as_str(), (map, entry))));
+                entries.extend(members.map(|(member, entry)| (member.as_str(), (map, (shard, entry)))));
             }
         }
         let config = &spec.fleet.config;
@@ -117,25 +122,27 @@ impl<'a> Roster<'a> {
                 let entry = entries.remove(member.name.as_str());
                 let file = files.get(member.name.as_str());
                 let text = file.map(|(_, text)| *text);
-                let cohort = entry.map(|(_, entry)| entry.cohort);
                 let map = entry.map(|(map, _)| map);
+                let recorded = entry.map(|(_, recorded)| recorded);
+                let entry = recorded.map(|(_, entry)| entry);
+                let cohort = entry.map(|entry| entry.cohort);
                 let shard = map.map_or_else(|| file.and_then(|(shard, _)| *shard), Result::ok);
                 let barrier = match &config.delivery {
                     Delivery::Rendered(_) => seen.unread.as_ref(),
                     Delivery::Patched(_) => member.unfit.as_ref().filter(|problem| is_barrier(problem)),
                 };
                 let locked = map.map_or(barrier, Result::err);
-                let entry = entry.map(|(_, entry)| entry);
                 let rendering = shard.and_then(|shard| renderings.get(shard.name.as_str())).unwrap_or(&overlay);
                 let told = if text == rendering.file(cohort) { overlay.file(cohort) } else { text };
                 let fingerprint = fingerprint(told);
                 let told = told_at(config.reload, &member.pod, entry, &fingerprint);
-                let acknowledgement = acknowledgement(spec, settings, seen, member, entry, text, told);
+                let acknowledgement = acknowledgement(spec, settings, seen, member, recorded, text, told);
                 Standing {
                     member,
                     shard,
                     locked,
                     entry,
+                    switched: recorded.map_or(&[], |(shard, _)| &shard.record.optimizations),
                     file: text,
                     fingerprint,
                     acknowledgement,
@@ -147,7 +154,7 @@ impl<'a> Roster<'a> {
                 }
             })
             .collect();
-        let absent = entries.into_iter().map(|(name, (_, entry))| (name, entry)).collect();
+        let absent = entries.into_iter().map(|(name, (_, (_, entry)))| (name, entry)).collect();
         Self { standings, absent }
     }
 
@@ -180,11 +187,11 @@ fn acknowledgement(
     settings: &Settings,
     seen: &Observation,
     member: &Member,
-    entry: Option<&Entry>,
+    recorded: Option<(&Shard, &Entry)>,
     file: Option<&str>,
     told: Option<Timestamp>,
 ) -> Acknowledgement {
-    let cohort = entry.map(|entry| entry.cohort);
+    let cohort = recorded.map(|(_, entry)| entry.cohort);
     if matches!(cohort, Some(Cohort::Baseline | Cohort::Holdout)) {
         return Acknowledgement::Pending;
     }
@@ -195,10 +202,17 @@ fn acknowledgement(
     let keeps = |name: &String| delivery::keeps(config, settings, cohort, file, name);
     let released = settings.released.values().map(|name| (name.as_str(), keeps(name)));
     let enables = |optimization| delivery::enables(config, settings, cohort, file, optimization);
-    let expected = Expected {
-        enabled: released.chain(spec.optimizations.iter().map(|one| (one.name.as_str(), enables(one)))).collect(),
-        revision: delivery::expected_revision(config, settings, cohort, file),
-    };
+    let mut enabled: BTreeMap<&str, bool> =
+        released.chain(spec.optimizations.iter().map(|one| (one.name.as_str(), enables(one)))).collect();
+    if let Some((shard, _)) = recorded.filter(|(shard, _)| !shard.record.optimizations.is_empty()) {
+        // An edit of the list is another plan: what this run has switched goes back, and nobody knows of the rest.
+        let switched: BTreeSet<&str> = shard.record.optimizations.iter().map(String::as_str).collect();
+        enabled.retain(|name, _| switched.contains(name));
+        let is_settled = |name: &str| shard.owners.values().any(|owner| owner.optimization == name);
+        let gone: Vec<&str> = switched.into_iter().filter(|name| !enabled.contains_key(name)).collect();
+        enabled.extend(gone.into_iter().filter(|name| !is_settled(name)).map(|name| (name, false)));
+    }
+    let expected = Expected { enabled, revision: delivery::expected_revision(config, settings, cohort, file) };
     Acknowledgement::of(&spec.fleet.acknowledgement, &member.pod, told, &expected, report, seen.now)
 }
 

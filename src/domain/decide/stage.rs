@@ -122,8 +122,10 @@ pub fn silence(pass: &Pass<'_>, standing: &Standing<'_>) -> Option<String> {
         return None;
     }
     let known: Vec<&str> = report.enabled.keys().map(String::as_str).collect();
-    let wanted = pass.spec.optimizations.iter().map(|optimization| optimization.name.as_str());
-    let missing: Vec<&str> = wanted.filter(|wanted| !known.contains(wanted)).collect();
+    let declared = pass.spec.optimizations.iter().map(|optimization| optimization.name.as_str());
+    let switched = standing.switched.iter().map(String::as_str);
+    let wanted: Vec<&str> = if standing.switched.is_empty() { declared.collect() } else { switched.collect() };
+    let missing: Vec<&str> = wanted.into_iter().filter(|wanted| !known.contains(wanted)).collect();
     match (known.is_empty(), missing.as_slice()) {
         (_, []) => None,
         (true, _) => Some(format!("; {name} exposes no {metric} with a label {label}")),

@@ -36,6 +36,7 @@ fn restoration() -> Restoration {
         run: "run-1".to_owned(),
         stage: 0,
         members: [("a".to_owned(), entry(Cohort::Optimized)), ("b".to_owned(), entry(Cohort::Baseline))].into(),
+        ..Record::default()
     };
     let files = ["a", "b"].map(|member| (member.to_owned(), format!("{member} = 1\n"))).into();
     Restoration {
@@ -106,6 +107,7 @@ fn patched(edit: impl Fn(&str) -> String) -> Restoration {
             run: "run-1".to_owned(),
             stage: 0,
             members: [("a".to_owned(), entry(Cohort::Optimized))].into(),
+            ..Record::default()
         },
         files: [("a".to_owned(), edit(&file))].into(),
         inverse: Some(inverse),

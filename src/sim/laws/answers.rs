@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::OptimizationRollout;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::map::switches;
 use crate::history::Entry;
 use crate::object::text;
 
@@ -48,11 +46,6 @@ impl Answers {
     /// The optimizations that a pod said last are on; none where it never answered.
     pub(super) fn enabled(&self, pod: &Value) -> &[String] {
         self.of(pod).map(|answer| answer.enabled.as_slice()).unwrap_or_default()
-    }
-
-    /// Whether a pod said last that any optimization of a rollout is on.
-    pub(super) fn enables_any(&self, pod: &Value, rollout: &OptimizationRollout) -> bool {
-        switches(rollout).any(|name| self.enabled(pod).contains(name))
     }
 
     /// The share of its requests that fails, as a pod said last; none where it tells nothing of use.

@@ -70,7 +70,7 @@ impl Law for ClockOrder {
 fn still_said(run: &str, rollout: &OptimizationRollout, view: &View) -> Option<String> {
     let is_on = |pod: &Value| {
         let cohort = labels(pod).get(COHORT_LABEL).is_some_and(|cohort| cohort == cohort::OPTIMIZED);
-        cohort && view.answers().enables_any(pod, rollout)
+        cohort && view.enables_any(pod, rollout)
     };
     let on: BTreeSet<&str> =
         view.fleet(rollout).filter(|(_, pod)| is_on(pod)).map(|(key, _)| key.name.as_str()).collect();
@@ -117,7 +117,7 @@ fn still_enabled(run: &str, rollout: &OptimizationRollout, view: &View) -> Optio
         })
     };
     let mut there = view.fleet(rollout).filter(|(key, pod)| !is_being_deleted(pod) && !never(&key.name));
-    let enabled = there.find(|(_, pod)| view.answers().enables_any(pod, rollout))?.1;
+    let enabled = there.find(|(_, pod)| view.enables_any(pod, rollout))?.1;
     Some(format!("acknowledgedAt is set although {} said last that it is optimized", text(enabled, "/metadata/name")))
 }
 

@@ -84,12 +84,6 @@ impl Hands {
         self.made.get(map)
     }
 
-    /// Whether a rollout was made with an optimization of this name.
-    pub(super) fn made_with(&self, rollout: &Key, name: &str) -> bool {
-        let made = self.applied.get(rollout);
-        made.is_some_and(|spec| spec.optimizations.iter().any(|optimization| optimization.name == name))
-    }
-
     /// How a rollout said that members acknowledge when it was made.
     pub(super) fn acknowledged(&self, rollout: &Key) -> Option<&Acknowledgement> {
         self.applied.get(rollout).map(|spec| &spec.fleet.acknowledgement)

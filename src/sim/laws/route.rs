@@ -111,12 +111,12 @@ impl SafeRoute {
         let rollout = view.rollout_of(&run).filter(|rollout| rollout.metadata.deletion_timestamp.is_none())?;
         // What it says may be of the next run, which has switched it on since.
         let name = text(after, "/metadata/name");
-        let says = |run: &str| view.rollout_of(run).is_some_and(|next| view.answers().enables_any(after, next));
+        let says = |run: &str| view.rollout_of(run).is_some_and(|next| view.enables_any(after, next));
         let next = view.maps().any(|(key, map)| {
             let is_other = key.namespace == write.key.namespace && map.record.run != run;
             is_other && map.members(Cohort::Optimized).any(|member| *member == name) && says(&map.record.run)
         });
-        let optimized = view.answers().enables_any(after, rollout) && !next;
+        let optimized = view.enables_any(after, rollout) && !next;
         let acknowledgement = &rollout.spec.fleet.acknowledgement;
         // Where values change that a switch does not tell, or some are settled already, it says nothing of the run.
         let says = acknowledgement.metric.is_some() && acknowledgement.revision_label.is_none();

@@ -116,6 +116,12 @@ fn harm_is_a_matter_of_the_operator_unless(#[case] happens: fn(&mut Story)) {
     story.retreat();
     story.status(|status| status["retreat"]["acknowledgedAt"] = json!("2026-01-01T00:01:00Z"));
 })]
+#[case::acknowledgement_is_said_of_another_name("L3 abort deadline", |story: &mut Story| {
+    story.hear("node-0", true);
+    story.retreat();
+    spec(story, "/optimizations/0/name", "other");
+    story.status(|status| status["retreat"]["acknowledgedAt"] = json!("2026-01-01T00:01:00Z"));
+})]
 #[case::nobody_serves("L4 safe route", |story: &mut Story| {
     for number in 1..6 {
         story.edit(None, &key("Pod", &format!("node-{number}")), json!({}), |pod| {

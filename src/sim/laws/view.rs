@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::answers::Answers;
-use super::map::{Map, added, files};
+use super::map::{Map, added, files, switches};
 use crate::history::{Entry, GOES_ON, HELD, Write};
 use crate::kind::Key;
 use crate::object::{is_being_deleted, labels, text, texts};
@@ -28,6 +28,8 @@ pub(super) struct Run {
     pub(super) settled: bool,
     /// The largest number of pods that the fleet has had since it started.
     pub(super) largest: usize,
+    /// Names of the optimizations that it switches.
+    pub(super) switches: Vec<String>,
 }
 
 /// Everything that is there.
@@ -212,6 +214,14 @@ impl View {
         self.objects("pods", namespace).filter(move |(_, pod)| matches(pod))
     }
 
+    /// Whether a pod said last that any optimization is on that the run of a rollout switches, or the rollout where it has
+    /// none: an edit of the list takes back what was switched before.
+    pub(super) fn enables_any(&self, pod: &Value, rollout: &OptimizationRollout) -> bool {
+        let run = rollout.status.as_ref().and_then(|status| self.run(&status.run.as_ref()?.id));
+        let is_on = |name: &String| self.answers.enabled(pod).contains(name);
+        run.map_or_else(|| switches(rollout).any(is_on), |run| run.switches.iter().any(is_on))
+    }
+
     /// Takes in what happened.
     pub(super) fn apply(&mut self, entry: &Entry) {
         (self.map, self.status) = (None, None);
@@ -292,6 +302,7 @@ impl View {
                 settling: false,
                 settled: false,
                 largest,
+                switches: switches(&rollout).cloned().collect(),
             });
             if let Some(stage) = stage {
                 known.stage = stage.index;

@@ -115,19 +115,13 @@ impl Waiting<'_> {
             || self.view.fleet(self.rollout).any(|(_, pod)| self.view.answers().fails(pod).is_none_or(|fails| fails > WELL))
     }
 
-    /// Whether a member that is to come back says that it is optimized, or nothing, or does not know what it is asked for.
+    /// Whether a member that is to come back says that it is optimized, or nothing, or is asked in another way than it says it.
     fn is_unreachable(&self) -> bool {
         let acknowledgement = &self.rollout.spec.fleet.acknowledgement;
-        let says = |pod: &Value| self.view.answers().enables_any(pod, self.rollout);
+        let says = |pod: &Value| self.view.enables_any(pod, self.rollout);
         self.hands.acknowledged(self.key) != Some(acknowledgement)
             || acknowledgement.revision_label.is_some()
-            || switches(self.rollout).any(|name| !self.knows(name))
             || self.view.fleet(self.rollout).any(|(_, pod)| displaced(pod) && (says(pod) || self.is_silent(pod)))
-    }
-
-    /// Whether members know an optimization: the rollout was made with it, or one has said that it is on.
-    fn knows(&self, name: &str) -> bool {
-        self.hands.made_with(self.key, name) || self.view.answers().knows(name)
     }
 
     fn is_silent(&self, pod: &Value) -> bool {

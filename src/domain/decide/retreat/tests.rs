@@ -21,6 +21,7 @@ use crate::{
     observation::{Measurements, Report, Service},
     plan::{Advance, Plan, Withdraw},
     record::Record,
+    settled::Owner,
 };
 
 mod out_of_reach;
@@ -93,6 +94,17 @@ fn acknowledge(fixture: &mut Fixture, member: usize) {
     fixture.seen.members[member].pod.touched = Some(touch);
 }
 
+/// The first member says, of its baseline, which optimizations are on.
+fn says(fixture: &mut Fixture, enabled: &[(&str, bool)]) {
+    let acknowledgement = json!({"metric": "optimization_enabled"});
+    fixture.rollout.spec.fleet.acknowledgement = serde_json::from_value(acknowledgement).unwrap();
+    let enabled = enabled.iter().map(|(name, on)| ((*name).to_owned(), *on)).collect();
+    let report = Report { pod: "node-0".to_owned(), at: fixture.seen.now, enabled, ..Report::default() };
+    let reports = [("node-0".to_owned(), report)].into();
+    fixture.seen.measurements = Some(Measurements { reports, ..Measurements::default() });
+    acknowledge(fixture, 0);
+}
+
 fn plan(fixture: &Fixture) -> Plan {
     decide(&fixture.rollout, &fixture.seen)
 }
@@ -124,15 +136,40 @@ fn a_retreat_says_who_is_back(
     assert_eq!(status.retreat.unwrap().acknowledged_at.is_some(), acknowledged.len() == 2);
 }
 
+#[rstest]
+#[case::that_it_is_off(&["pool"], &[("pool", false)], true)]
+#[case::that_it_is_on(&["pool"], &[("pool", true)], false)]
+#[case::nothing_of_it(&["pool"], &[], false)]
+#[case::that_one_of_two_is_on(&["pool", "cache"], &[("pool", false), ("cache", true)], false)]
+#[case::that_the_edited_one_is_off_where_no_record_says_what_was_switched(&[], &[("other", false)], true)]
+fn a_member_is_back_when_it_says_of_what_its_run_has_switched_and_an_edit_has_dropped(
+    #[case] switched: &[&str],
+    #[case] enabled: &[(&str, bool)],
+    #[case] back: bool,
+) {
+    let mut fixture = off("rbbb", 5);
+    "other".clone_into(&mut fixture.rollout.spec.optimizations[0].name);
+    fixture.seen.shards[0].record.optimizations = switched.iter().map(|name| (*name).to_owned()).collect();
+    says(&mut fixture, enabled);
+    let status = plan(&fixture).status;
+    assert_eq!(status.retreat.unwrap().acknowledged_at.is_some(), back, "{:?}", status.summary);
+}
+
+#[test]
+fn what_somebody_has_settled_says_nothing_of_a_run_that_goes_back() {
+    let mut fixture = off("rbbb", 5);
+    let shard = &mut fixture.seen.shards[0];
+    shard.record.optimizations = vec!["cache".to_owned()];
+    let owner = Owner { rollout: "another".to_owned(), optimization: "cache".to_owned(), before: None };
+    shard.owners = [("cache.enabled".to_owned(), owner)].into();
+    says(&mut fixture, &[("cache", true)]);
+    assert!(plan(&fixture).status.retreat.unwrap().acknowledged_at.is_some());
+}
+
 #[test]
 fn a_retreat_says_what_a_silent_member_does_not_know() {
     let mut fixture = off("rbbb", 60);
-    let acknowledgement = json!({"metric": "optimization_enabled"});
-    fixture.rollout.spec.fleet.acknowledgement = serde_json::from_value(acknowledgement).unwrap();
-    let report =
-        Report { pod: "node-0".to_owned(), enabled: [("cache".to_owned(), false)].into(), ..Report::default() };
-    let reports = [("node-0".to_owned(), report)].into();
-    fixture.seen.measurements = Some(Measurements { reports, ..Measurements::default() });
+    says(&mut fixture, &[("cache", false)]);
     let (reason, message) = told(&plan(&fixture).status);
     assert_eq!(reason, "Unreachable");
     let expected =

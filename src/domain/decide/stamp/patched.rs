@@ -69,7 +69,8 @@ fn stage_write(pass: &Pass<'_>, standing: &Standing<'_>, cohort: Cohort) -> Resu
     let entry = Entry::new(cohort, pass.stamp(), pod);
     let members = [(standing.member.name.clone(), entry)].into();
     let mut write = write_to(shard);
-    write.record(config, Some(&Record { run: run.id.clone(), stage: pass.stamp(), members }));
+    let optimizations = pass.switched_names();
+    write.record(config, Some(&Record { run: run.id.clone(), stage: pass.stamp(), optimizations, members }));
     let mut touch = None;
     if cohort == Cohort::Optimized {
         let mut changes = delivery::switched(config, &pass.settings, &shard.owners);

@@ -150,7 +150,8 @@ fn stage_writes(
     let told = fingerprint(delivery::checked_file(config, None, &pass.settings.optimized).as_deref());
     let stage = pass.stamp();
     let known = placement.shard.filter(|shard| shard.record.run == run.id).map(|shard| shard.record.members.clone());
-    let mut record = Record { run: run.id.clone(), stage, members: known.unwrap_or_default() };
+    let optimizations = pass.switched_names();
+    let mut record = Record { run: run.id.clone(), stage, optimizations, members: known.unwrap_or_default() };
     let mut write = placement.write(pass, name);
     let mut touches = Vec::new();
     for standing in &placement.members {

@@ -80,10 +80,6 @@ fn files_are_not_as_before_after_another_rollout_that(#[case] policy: &str, #[ca
 
 #[rstest]
 #[case::says_that_it_is_optimized(|story: &mut Story| story.hear("node-0", true))]
-#[case::does_not_know_the_optimization_any_more(|story: &mut Story| {
-    story.hear("node-0", false);
-    spec(story, "/optimizations/0/name", "unknown");
-})]
 #[case::says_nothing_any_more(|story: &mut Story| {
     story.hear("node-0", false);
     story.wait(70);
