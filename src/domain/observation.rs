@@ -1,6 +1,9 @@
 //! What one pass sees of the world. Nothing here is intended; everything was read.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use api::{ConnectionSpec, reason::Reason, status::IndicatorStatus};
 use jiff::Timestamp;
@@ -117,6 +120,9 @@ pub struct Pod {
     pub killed: bool,
     /// Whether it mounts the ConfigMap with its file as a directory.
     pub mounts_config: bool,
+    /// Further rendered ConfigMaps that it mounts as a directory, by their names.
+    #[serde(default)]
+    pub mounts_further: BTreeSet<String>,
     /// When it was made.
     pub created: Timestamp,
 }

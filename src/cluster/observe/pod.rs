@@ -1,12 +1,14 @@
 //! What matters of a pod.
 
+use std::collections::BTreeSet;
+
 use api::{
     OptimizationRolloutSpec,
     fleet::{Delivery, Identity},
     metrics::Source,
     names::{COHORT_LABEL, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, SERVING_LABEL, TOUCH_ANNOTATION},
 };
-use domain::{acknowledgement::Touch, delivery, mark::Mark, observation};
+use domain::{acknowledgement::Touch, delivery, mark::Mark, observation, rendering};
 use k8s_openapi::api::core::v1::{Container, KeyToPath, Pod, PodSpec, Volume};
 use kube::ResourceExt;
 
@@ -61,6 +63,7 @@ pub fn read(pod: &Pod, member: &str, spec: &OptimizationRolloutSpec) -> observat
             })
         }),
         mounts_config: pod.spec.as_ref().is_some_and(|pod| mounts(pod, &Mounted::new(spec, member))),
+        mounts_further: pod.spec.as_ref().map(|pod| mounted_further(pod, spec)).unwrap_or_default(),
         created: pod.creation_timestamp().map(|time| time.0).unwrap_or_default(),
     }
 }
@@ -114,11 +117,24 @@ fn mounts(spec: &PodSpec, mounted: &Mounted) -> bool {
 }
 
 fn projects(volume: &Volume, mounted: &Mounted) -> bool {
-    let direct = volume.config_map.iter().map(|source| (&source.name, source.items.as_ref()));
+    sources(volume).any(|(name, items)| mounted.is_brought(name, items))
+}
+
+/// The ConfigMaps that a volume brings, and which keys of them, where that is not all.
+fn sources(volume: &Volume) -> impl Iterator<Item = (&str, Option<&Vec<KeyToPath>>)> {
+    let direct = volume.config_map.iter().map(|source| (source.name.as_str(), source.items.as_ref()));
     let projected = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
     let projected = projected.filter_map(|source| source.config_map.as_ref());
-    let mut sources = direct.chain(projected.map(|source| (&source.name, source.items.as_ref())));
-    sources.any(|(name, items)| mounted.is_brought(name, items))
+    direct.chain(projected.map(|source| (source.name.as_str(), source.items.as_ref())))
+}
+
+/// Rendered ConfigMaps but the first one that some container mounts as a directory.
+fn mounted_further(pod: &PodSpec, spec: &OptimizationRolloutSpec) -> BTreeSet<String> {
+    let Delivery::Rendered(rendered) = &spec.fleet.config.delivery else { return BTreeSet::new() };
+    let named = pod.volumes.iter().flatten().flat_map(sources).map(|(name, _)| name);
+    let further = named.filter(|name| rendering::shard_index(rendered, name).is_some_and(|index| index > 0));
+    let is_mounted = |name: &&str| mounts(pod, &Mounted { config_map: (*name).to_owned(), key: None });
+    further.filter(is_mounted).map(str::to_owned).collect()
 }
 
 /// Takes away what no decision looks at, so that thousands of pods fit into little memory.

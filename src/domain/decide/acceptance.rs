@@ -122,7 +122,7 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
         );
         return Some(Problem::new(Reason::NotMounted, message));
     }
-    if let Some(problem) = base(pass) {
+    if let Some(problem) = base(pass).or_else(|| further(pass)) {
         return Some(problem);
     }
     if let Some(metrics) = &pass.spec.metrics {
@@ -176,6 +176,23 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
         return Some(Problem::new(Reason::FleetTooSmall, message));
     }
     None
+}
+
+/// That members' files are in another ConfigMap than the one that everybody mounts, and their pods do not see it.
+fn further(pass: &Pass<'_>) -> Option<Problem> {
+    let Delivery::Rendered(rendered) = &pass.spec.fleet.config.delivery else { return None };
+    // In a run somebody else joins at most, and a ConfigMap that is begun for one is there then.
+    if !pass.may_start() && pass.seen.shards.len() < 2 {
+        return None;
+    }
+    let (name, pods) = stamp::rendered::unmounted(pass, rendered)?;
+    let message = format!(
+        "the files of {} do not fit into ConfigMap {} and stand in {name}, which their pods do not mount; mount both into \
+         the same directory: a projected volume with each as a source, and optional: true",
+        stamp::listed(pods.into_iter()),
+        rendered.name
+    );
+    Some(Problem::new(Reason::NotMounted, message))
 }
 
 /// What is wrong with the base, before a run starts. Later files go by the copy that a ConfigMap of ours has.

@@ -64,7 +64,8 @@ fn excess(view: &View, before: &Map, after: &Map, added: &[String]) -> Option<St
     }
     let rollout = view.rollout_of(id)?;
     let edited = rollout.status.as_ref().and_then(|status| status.stage.as_ref()).is_some_and(|stage| stage.edited);
-    let rendered = matches!(rollout.spec.fleet.config.delivery, Delivery::Rendered(_)) && !edited;
+    // At the end everybody follows, whenever they come back.
+    let rendered = matches!(rollout.spec.fleet.config.delivery, Delivery::Rendered(_)) && !edited && !settling;
     let stamped = before.record.run == *id && before.record.stage >= after.record.stage;
     (rendered && stamped).then(|| format!("{added:?} came into stage {} after it was stamped", after.record.stage))
 }

@@ -63,7 +63,8 @@ fn retreat() -> Vec<Withdraw> {
     let rollout = rollout();
     let config: Config = rollout.spec.fleet.config.clone();
     let entry = Entry { cohort: Cohort::Optimized, stage: 0, pod: "uid".to_owned(), restarts: 0, reverted: false };
-    let record = Record { run: mark().run, stage: 0, members: [("pod-1".to_owned(), entry)].into(), ..Record::default() };
+    let record =
+        Record { run: mark().run, stage: 0, members: [("pod-1".to_owned(), entry)].into(), ..Record::default() };
     let seen = Shard { name: "files".to_owned(), resource_version: "1".to_owned(), record, ..Shard::default() };
     let settings = Settings::new(&rollout.spec.optimizations, &Default::default());
     let restoration = Restoration { seen, config, settings, pods: Default::default(), mark: mark() };

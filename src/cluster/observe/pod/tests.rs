@@ -36,6 +36,25 @@ fn only_a_mounted_directory_is_updated(#[case] volume: Value, #[case] mount: Val
 }
 
 #[rstest]
+#[case::as_directories(json!({}), &["settings-1", "settings-12"])]
+#[case::a_file_at_a_time(json!({"subPath": "a.toml"}), &[])]
+fn further_maps_are_mounted(#[case] mount: Value, #[case] expected: &[&str]) {
+    let maps = ["settings", "settings-1", "settings-12", "settings-x", "other-1"];
+    let sources: Vec<Value> = maps.iter().map(|map| json!({"configMap": {"name": map, "optional": true}})).collect();
+    let pod = mounting(json!({"projected": {"sources": sources}}), mount);
+    let spec = serde_json::from_value(json!({
+        "fleet": {
+            "selector": {},
+            "config": {"rendered": {"name": "settings", "key": "{member}.toml"}},
+        },
+        "optimizations": [{"name": "a", "settings": [{"path": "a", "optimized": true}]}],
+        "stages": [{"name": "full", "percent": 100, "bake": "1m"}],
+    }));
+    let mounted = read(&pod, "a-0", &spec.unwrap()).mounts_further;
+    assert_eq!(mounted.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+}
+
+#[rstest]
 #[case::its_file("node.toml", true)]
 #[case::another_file("other.toml", false)]
 fn of_a_members_own_map_the_one_file_suffices(#[case] key: &str, #[case] expected: bool) {

@@ -170,6 +170,34 @@ fn a_fleet_is_busy_with_members_of_a_run_that_has_not_finished() {
     assert!(busy(&Pass::new(&fixture.rollout, &fixture.seen)).is_none(), "it is our own");
 }
 
+/// Two members whose base fills a ConfigMap.
+fn large() -> Fixture {
+    let mut fixture = fixture();
+    based(&mut fixture.rollout.spec.fleet.config);
+    let base = format!("text = \"{}\"\n", "x".repeat(150_000));
+    fixture.seen.base = Some(Ok(base));
+    fixture
+}
+
+#[rstest]
+#[case::do_not_mount_it(|_: &mut Fixture| {}, Some("the files of node-2, node-3 do not fit"))]
+#[case::mount_it(|f: &mut Fixture| further(f, &["settings-1", "settings-2"]), None)]
+#[case::mount_one_of_two(|f: &mut Fixture| further(f, &["settings-1"]), Some("the files of node-4, node-5 do not fit"))]
+#[case::have_no_need_of_it(|f: &mut Fixture| f.seen.members.truncate(2), None)]
+fn members_whose_files_stand_in_a_further_map(#[case] happens: fn(&mut Fixture), #[case] expected: Option<&str>) {
+    let mut fixture = large();
+    happens(&mut fixture);
+    let problem = found(&fixture).filter(|problem| problem.reason == Reason::NotMounted);
+    assert_eq!(problem.is_some(), expected.is_some(), "{problem:?}");
+    assert!(problem.is_none_or(|problem| problem.message.contains(expected.unwrap())));
+}
+
+fn further(fixture: &mut Fixture, maps: &[&str]) {
+    for member in &mut fixture.seen.members {
+        member.pod.mounts_further = maps.iter().map(|map| (*map).to_owned()).collect();
+    }
+}
+
 #[rstest]
 #[case::for_the_next_plan(2, Some(Reason::ServiceRefused))]
 #[case::for_nothing(1, None)]
@@ -200,7 +228,8 @@ fn members_have_to_be_able_to_say_what_they_run(
     set(&mut fixture, "optimizations", json!([{"name": "pool", "settings": settings}]));
     if settled != json!({}) {
         let settled = serde_json::from_value(settled).unwrap();
-        fixture.seen.shards.push(crate::observation::Shard { settled, ..Default::default() });
+        let name = "settings".to_owned();
+        fixture.seen.shards.push(crate::observation::Shard { name, settled, ..Default::default() });
     }
     assert_eq!(found(&fixture).map(|problem| problem.reason), expected);
 }

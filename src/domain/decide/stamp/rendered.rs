@@ -78,6 +78,17 @@ pub fn joiners(pass: &Pass<'_>, rendered: &Rendered) -> Vec<Advance> {
     advance
 }
 
+/// Members whose files are, or would be, in a further ConfigMap that their pods do not mount, and its name.
+#[must_use]
+pub fn unmounted<'p>(pass: &'p Pass<'_>, rendered: &Rendered) -> Option<(String, Vec<&'p str>)> {
+    place(pass, rendered).into_iter().filter(|(name, _)| *name != rendered.name).find_map(|(name, placement)| {
+        let pods = placement.members.iter().map(|standing| &standing.member.pod);
+        let lacking: Vec<&str> =
+            pods.filter(|pod| !pod.mounts_further.contains(&name)).map(|pod| pod.name.as_str()).collect();
+        (!lacking.is_empty()).then_some((name, lacking))
+    })
+}
+
 /// The members of one ConfigMap.
 struct Placement<'p> {
     shard: Option<&'p Shard>,

@@ -352,16 +352,18 @@ async fn another_plan_starts_behind_a_service_that_is_wide_although_its_watch_is
 #[tokio::test(start_paused = true)]
 async fn a_rollout_that_retains_its_settings_is_gone_when_its_traffic_is_back(#[case] made: bool) {
     let world = World::new();
-    let retain = || world.edit("pooling", |spec| spec["deletionPolicy"] = json!("Retain"));
-    if made {
-        retain();
-    }
     let _replica = world.start("replica-1");
-    world.bakes().await;
+    let mut rollout = rollout("pooling");
+    if made {
+        rollout["spec"]["deletionPolicy"] = json!("Retain");
+    }
+    world.apply(&rollout);
+    world.until("half the fleet", |world| world.optimized() == 4).await;
+    world.until_reason("pooling", "Baking").await;
     world.members.harm();
     narrowed(&world).await;
     if !made {
-        retain();
+        world.edit("pooling", |spec| spec["deletionPolicy"] = json!("Retain"));
     }
     world.delete("pooling").await;
     world.until("it is gone", |world| world.rollout("pooling").is_none()).await;

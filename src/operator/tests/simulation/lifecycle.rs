@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use api::names::{MEMBERS_KEY, SETTLED_ANNOTATION};
+use domain::record::{Cohort, Record};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
 use sim::{Fault, Key};
@@ -305,5 +307,30 @@ async fn a_bake_that_is_edited_between_two_looks_lasts_its_time() {
     tokio::time::sleep(Duration::from_secs(9)).await;
     world.edit("pooling", |spec| spec["stages"][0]["bake"] = json!("40s"));
     world.until("promoted", |world| world.status("pooling").stage.is_some_and(|stage| stage.index == 1)).await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_of_the_holdout_that_is_away_when_the_others_follow_follows_as_well() {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    world.until_reason("pooling", "Watching").await;
+    let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap();
+    let record = Record::parse(map["data"][MEMBERS_KEY].as_str()).unwrap();
+    let (held_out, _) = record.members.into_iter().find(|(_, entry)| entry.cohort == Cohort::Holdout).unwrap();
+    world.fleet.remove(&held_out);
+    world
+        .until("the holdout follows", |world| {
+            let record = world.object::<ConfigMap>(CONFIG_MAP).unwrap()["data"][MEMBERS_KEY].clone();
+            Record::parse(record.as_str()).unwrap().stage == 3
+        })
+        .await;
+    world.fleet.bring_back(&held_out);
+    world.until_reason("pooling", "Settled").await;
+    world.check_quiet().await;
+    assert_eq!(world.optimized(), 10);
+    let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap();
+    assert!(map["metadata"]["annotations"][SETTLED_ANNOTATION].is_string(), "{map}");
     world.check();
 }

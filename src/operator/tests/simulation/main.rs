@@ -5,6 +5,7 @@ mod base;
 mod crashes;
 mod edits;
 mod end_state;
+mod fleets;
 mod foreign;
 mod lifecycle;
 mod members;

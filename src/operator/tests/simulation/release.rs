@@ -189,6 +189,19 @@ async fn a_member_that_is_away_follows_when_it_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_member_that_was_scaled_away_follows_when_it_comes_back() {
+    let (world, _replica) = settled(World::new(), &rollout("pooling")).await;
+    world.fleet.remove("qudag-node-2");
+    release(&world);
+    released(&world).await;
+    world.fleet.bring_back("qudag-node-2");
+    world.check_quiet().await;
+    assert_eq!(world.fleet.members().len(), 10);
+    assert_eq!(world.optimized(), 0, "nobody gets it back by it");
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_an_owner_has_changed_since_it_was_settled_stays() {
     let (world, _replica) = settled(World::patched(5), &patched_rollout("pooling")).await;
     edit_file(&world, "qudag-node-2", |file| file.replace("= 100", "= 150"));
