@@ -75,7 +75,10 @@ pub(crate) fn conclude(pass: &Pass<'_>) -> (Intent, Plan) {
     if let (Some(Err(problem)), false) = (pass.base(), intent.state.kind == intent::Kind::Stalled) {
         intent.state.message += &format!("; a changed base is not followed: {}", problem.message);
     }
-    let status = report::report(pass, &intent);
+    let (status, is_held) = report::report(pass, &intent);
+    if is_held {
+        intent.requeue = intent.requeue.min(report::HELD);
+    }
     let notices = match &intent.transition {
         Some((reason, message)) => vec![notice(*reason, message)],
         None => stall(pass, &intent).into_iter().collect(),

@@ -31,9 +31,12 @@ const HISTORY: usize = 20;
 /// Ineligible members that are listed.
 const INELIGIBLE: usize = 20;
 
-/// The status after this intent.
+/// How long what moves all the time waits for its report at most, once it could have been made.
+pub const HELD: Duration = Duration::from_secs(5);
+
+/// The status after this intent, and whether something in it is held back for now.
 #[must_use]
-pub fn report(pass: &Pass<'_>, intent: &Intent) -> OptimizationRolloutStatus {
+pub fn report(pass: &Pass<'_>, intent: &Intent) -> (OptimizationRolloutStatus, bool) {
     let old = &pass.status;
     let mut status = OptimizationRolloutStatus {
         observed_generation: pass.rollout.metadata.generation,
@@ -65,7 +68,8 @@ pub fn report(pass: &Pass<'_>, intent: &Intent) -> OptimizationRolloutStatus {
     }
     status.summary = Some(summary(pass, &status, &intent.state));
     conditions(pass, intent, &mut status);
-    if !pass.seen.report_due && minor_only(old, &status) { old.clone() } else { status }
+    let is_held = !pass.seen.report_due && status != *old && minor_only(old, &status);
+    (if is_held { old.clone() } else { status }, is_held)
 }
 
 /// Whether two statuses differ only in measured numbers, which are reported at a slower pace.

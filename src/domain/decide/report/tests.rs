@@ -184,6 +184,25 @@ fn measured_numbers_alone_are_written_at_their_own_pace() {
     assert_eq!(after.stage.unwrap().covered, api::Duration::from_secs(7));
 }
 
+#[rstest]
+#[case::when_it_was_told_a_moment_ago(false, "first", 5)]
+#[case::at_once_otherwise(true, "second", 300)]
+fn another_sentence_of_a_run_that_waits_is_told(#[case] due: bool, #[case] expected: &str, #[case] again: u64) {
+    let mut fixture = Fixture::new("bbbb", 50);
+    fixture.rollout.status = None;
+    fixture.seen.shards.clear();
+    fixture.seen.report_due = true;
+    let problem = |what: &str| Problem::new(Reason::ConfigUnreadable, what);
+    fixture.seen.problems.push(problem("first"));
+    fixture.rollout.status = Some(decide(&fixture.rollout, &fixture.seen).status);
+    fixture.seen.problems = vec![problem("second")];
+    fixture.seen.report_due = due;
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    let stalled = plan.status.conditions.iter().find(|condition| condition.type_ == "Stalled").unwrap();
+    assert_eq!(stalled.message, expected);
+    assert_eq!(plan.requeue, std::time::Duration::from_secs(again), "or it is told late, or never");
+}
+
 #[test]
 fn a_settled_rollout_that_is_deleted_is_ready_and_reconciles() {
     let mut fixture = Fixture::new("bbbb", 50);
