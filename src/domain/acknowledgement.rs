@@ -1,6 +1,9 @@
 //! Whether a member runs what its file says, and when to tell it again.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use api::fleet::Reload;
 use jiff::Timestamp;
@@ -79,6 +82,9 @@ pub enum Acknowledgement {
 pub struct Expected<'a> {
     /// Whether each optimization is on.
     pub enabled: BTreeMap<&'a str, bool>,
+    /// Optimizations of which it has to say nothing but that they are not on: an edit of the list has dropped them, and the
+    /// member may never have known them.
+    pub dropped: BTreeSet<&'a str>,
     /// The file's revision.
     pub revision: Option<String>,
 }
@@ -105,7 +111,11 @@ impl Acknowledgement {
                 && report.at >= told
                 && match spec.revision_label {
                     Some(_) => report.revision == expected.revision,
-                    None => expected.enabled.iter().all(|(name, on)| report.enabled.get(*name) == Some(on)),
+                    None => {
+                        expected.enabled.iter().all(|(name, on)| report.enabled.get(*name) == Some(on))
+                            && expected.dropped.iter().all(|name| report.enabled.get(*name) != Some(&true))
+                            && (expected.dropped.is_empty() || !report.enabled.is_empty())
+                    }
                 }
         });
         if says_so { Self::Acknowledged } else { Self::Pending }

@@ -51,7 +51,7 @@ fn only_a_report_of_this_process_about_this_file_acknowledges(
     #[case] expected: Acknowledgement,
 ) {
     let spec = api::fleet::Acknowledgement { metric: Some("on".to_owned()), timer: None, ..Default::default() };
-    let expected_report = Expected { enabled: BTreeMap::from([("pooling", true)]), revision: None };
+    let expected_report = Expected { enabled: BTreeMap::from([("pooling", true)]), ..Expected::default() };
     assert_eq!(judged(&spec, &pod, &expected_report, report.as_ref(), 11_000), expected);
 }
 
@@ -72,7 +72,11 @@ fn a_revision_decides_where_there_is_one(
         timer: None,
         ..Default::default()
     };
-    let expected = Expected { enabled: BTreeMap::from([("pooling", false)]), revision: expected.map(str::to_owned) };
+    let expected = Expected {
+        enabled: BTreeMap::from([("pooling", false)]),
+        revision: expected.map(str::to_owned),
+        ..Expected::default()
+    };
     let report = Report { revision: reported.map(str::to_owned), ..report("uid", 10_500, true) };
     let told = told(1, FILE);
     assert_eq!(judged(&spec, &told, &expected, Some(&report), 11_000), acknowledgement);

@@ -203,7 +203,7 @@ impl<'p> Back<'p> {
         let acknowledged = pass.status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
         let is_over = pass.run_shards().all(|shard| shard.record.members.is_empty());
         let silent = !acknowledged && (is_over || !self.away.is_empty());
-        pass.is_deleted() && silent && self.is_restored(pass) && patience::is_over(pass, &self.away, 1)
+        pass.is_deleted() && silent && self.is_restored(pass) && patience::is_over(pass, &self.away)
     }
 
     /// Leaves the fleet as it would be if everybody had acknowledged: a rollout that is gone can finish nothing, and the
@@ -214,11 +214,11 @@ impl<'p> Back<'p> {
         intent.advance =
             displaced(pass).map(|standing| label_returned(&standing.member.pod)).chain(widened()).collect();
         intent.requeue = Duration::from_millis(500);
-        if !intent.advance.is_empty() && !patience::is_over(pass, &self.away, 2) {
+        if !intent.advance.is_empty() && !patience::is_exhausted(pass, &self.away) {
             return intent;
         }
         intent.advance = closed(pass, -1).into_iter().map(|(shard, write)| forgotten(pass, shard, write)).collect();
-        if intent.advance.is_empty() || patience::is_over(pass, &self.away, 2) {
+        if intent.advance.is_empty() || patience::is_exhausted(pass, &self.away) {
             intent.advance = widened().chain([Advance::ReleaseFinalizer]).collect();
             return intent;
         }
@@ -256,7 +256,7 @@ impl<'p> Back<'p> {
             let message = format!("{}; {}; still optimized: {names}", cause.message, problem.message);
             return State { kind: Kind::Stalled, reason: problem.reason, message };
         }
-        if patience::is_over(pass, &self.away, 1) {
+        if patience::is_over(pass, &self.away) {
             let why = self.away.iter().find_map(|standing| stage::silence(pass, standing)).unwrap_or_default();
             let message = format!(
                 "{}; settings are back, but {names} did not acknowledge within {}s{why}; look at their pods",

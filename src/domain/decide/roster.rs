@@ -204,15 +204,15 @@ fn acknowledgement(
     let enables = |optimization| delivery::enables(config, settings, cohort, file, optimization);
     let mut enabled: BTreeMap<&str, bool> =
         released.chain(spec.optimizations.iter().map(|one| (one.name.as_str(), enables(one)))).collect();
+    let mut dropped = BTreeSet::new();
     if let Some((shard, _)) = recorded.filter(|(shard, _)| !shard.record.optimizations.is_empty()) {
         // An edit of the list is another plan: what this run has switched goes back, and nobody knows of the rest.
         let switched: BTreeSet<&str> = shard.record.optimizations.iter().map(String::as_str).collect();
         enabled.retain(|name, _| switched.contains(name));
         let is_settled = |name: &str| shard.owners.values().any(|owner| owner.optimization == name);
-        let gone: Vec<&str> = switched.into_iter().filter(|name| !enabled.contains_key(name)).collect();
-        enabled.extend(gone.into_iter().filter(|name| !is_settled(name)).map(|name| (name, false)));
+        dropped = switched.into_iter().filter(|name| !enabled.contains_key(name) && !is_settled(name)).collect();
     }
-    let expected = Expected { enabled, revision: delivery::expected_revision(config, settings, cohort, file) };
+    let expected = Expected { enabled, dropped, revision: delivery::expected_revision(config, settings, cohort, file) };
     Acknowledgement::of(&spec.fleet.acknowledgement, &member.pod, told, &expected, report, seen.now)
 }
 

@@ -23,11 +23,22 @@ pub fn patience(pass: &Pass<'_>) -> Duration {
     SILENT + pass.spec.fleet.acknowledgement.timer.map_or(Duration::ZERO, |timer| timer.get())
 }
 
-/// Whether these members had their settings back so many times as long ago as they are waited for. Where processes read them
-/// at start alone, that begins with the last restart; members that still have to be restarted are waited for as long as
-/// others are.
+/// Whether these members had their settings back so long ago as they are waited for. Where processes read them at start
+/// alone, that begins with the last restart; members that still have to be restarted are waited for as long as others are.
 #[must_use]
-pub fn is_over(pass: &Pass<'_>, away: &[&Standing<'_>], times: u32) -> bool {
+pub fn is_over(pass: &Pass<'_>, away: &[&Standing<'_>]) -> bool {
+    has_lasted(pass, away, 1)
+}
+
+/// The same twice as long ago, and the rollout was deleted as long ago: what cannot be written holds that up no longer.
+#[must_use]
+pub fn is_exhausted(pass: &Pass<'_>, away: &[&Standing<'_>]) -> bool {
+    let deleted = pass.rollout.metadata.deletion_timestamp.as_ref();
+    let is_tried = deleted.is_some_and(|deleted| elapsed(deleted.0, pass.seen.now) >= patience(pass));
+    is_tried && has_lasted(pass, away, 2)
+}
+
+fn has_lasted(pass: &Pass<'_>, away: &[&Standing<'_>], times: u32) -> bool {
     let retreat = pass.status.retreat.as_ref();
     let Some(off) = retreat.and_then(|retreat| retreat.off_at.as_ref()).map(|off| off.0) else { return false };
     if pass.spec.fleet.config.reload == Reload::Watch {

@@ -139,7 +139,8 @@ fn a_retreat_says_who_is_back(
 #[rstest]
 #[case::that_it_is_off(&["pool"], &[("pool", false)], true)]
 #[case::that_it_is_on(&["pool"], &[("pool", true)], false)]
-#[case::nothing_of_it(&["pool"], &[], false)]
+#[case::nothing_of_it_but_of_others(&["pool"], &[("cache", false)], true)]
+#[case::nothing(&["pool"], &[], false)]
 #[case::that_one_of_two_is_on(&["pool", "cache"], &[("pool", false), ("cache", true)], false)]
 #[case::that_the_edited_one_is_off_where_no_record_says_what_was_switched(&[], &[("other", false)], true)]
 fn a_member_is_back_when_it_says_of_what_its_run_has_switched_and_an_edit_has_dropped(
@@ -282,10 +283,10 @@ fn who_is_back_gets_its_labels_and_the_record_goes_last() {
     assert_eq!(finishing(&plan(&fixture)), ["settings"]);
 }
 
-/// The same, of a rollout that is being deleted.
+/// The same, of a rollout that was deleted at once.
 fn deleted(seconds: u64) -> Fixture {
     let mut fixture = off("rrbb", seconds);
-    fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
+    fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now - Duration::from_secs(seconds)));
     narrow(&mut fixture, None, &["node-2"]);
     fixture
 }
@@ -296,6 +297,13 @@ fn deleted(seconds: u64) -> Fixture {
 #[case::and_holds_up_the_deletion_no_longer_but_for_a_service(120, &["front", "released"])]
 fn a_deletion_waits_for_those_who_do_not_acknowledge(#[case] seconds: u64, #[case] expected: &[&str]) {
     assert_eq!(finishing(&plan(&deleted(seconds))), expected);
+}
+
+#[test]
+fn a_deletion_of_what_has_waited_for_long_leaves_the_fleet_as_if_all_had_acknowledged() {
+    let mut fixture = deleted(300);
+    fixture.rollout.metadata.deletion_timestamp = Some(Time(fixture.seen.now));
+    assert_eq!(finishing(&plan(&fixture)), ["node-0", "node-1", "front"]);
 }
 
 #[test]

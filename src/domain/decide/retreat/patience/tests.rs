@@ -29,7 +29,7 @@ fn off(seconds: u64) -> Fixture {
 fn is_over_for(fixture: &Fixture) -> bool {
     let pass = Pass::new(&fixture.rollout, &fixture.seen);
     let away: Vec<_> = pass.roster.in_cohort(Cohort::Returning).collect();
-    is_over(&pass, &away, 1)
+    is_over(&pass, &away)
 }
 
 fn timer(fixture: &mut Fixture) {
@@ -76,4 +76,19 @@ fn members_that_were_all_restarted_have_a_minute_to_say_so() {
     both_restarted(&mut fixture);
     fixture.seen.now += Duration::from_secs(30);
     assert!(is_over_for(&fixture));
+}
+
+#[rstest]
+#[case::just_now(300, false)]
+#[case::a_minute_ago(240, true)]
+#[case::before_its_members_had_been_silent_for_two_minutes(0, true)]
+fn a_deletion_tries_what_it_can_for_a_minute_although_members_were_silent_before(
+    #[case] deleted: u64,
+    #[case] expected: bool,
+) {
+    let mut fixture = off(300);
+    let deletion = fixture.seen.now - Duration::from_secs(300 - deleted);
+    fixture.rollout.metadata.deletion_timestamp = Some(Time(deletion));
+    let pass = Pass::new(&fixture.rollout, &fixture.seen);
+    assert_eq!(is_exhausted(&pass, &[]), expected);
 }
