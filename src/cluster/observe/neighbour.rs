@@ -77,7 +77,8 @@ pub async fn newest(client: &Client, own: &OptimizationRollout) -> kube::Result<
     Ok(find(&all, own, |selector| members.iter().any(|pod| selector.matches(pod.labels()))))
 }
 
-/// Why a rollout cannot have its first run: another one renders into what may be a further ConfigMap of either.
+/// Why a rollout cannot have its first run: one that came before it, or has a run, renders into the same ConfigMap for
+/// another fleet, or into what may be a further ConfigMap of either.
 #[must_use]
 pub fn shared_name(
     rollouts: &[Arc<DeserializeGuard<OptimizationRollout>>],
@@ -87,10 +88,22 @@ pub fn shared_name(
     let others = rollouts.iter().filter_map(|guard| guard.0.as_ref().ok());
     let mut others = others.filter(|other| other.namespace() == own.namespace() && other.name_any() != own.name_any());
     let (other, theirs) = others.find_map(|other| {
-        let theirs = rendered(other).filter(|theirs| theirs.name != mine.name)?;
+        let theirs = rendered(other).filter(|_| run(other).is_some() || claim(other) < claim(own))?;
         let is_one = |of: &Rendered, name: &str| rendering::shard_index(of, name).is_some();
-        (is_one(mine, &theirs.name) || is_one(theirs, &mine.name)).then_some((other, theirs))
+        let is_shared = match theirs.name == mine.name {
+            true => contradict(other, own),
+            false => is_one(mine, &theirs.name) || is_one(theirs, &mine.name),
+        };
+        is_shared.then_some((other, theirs))
     })?;
+    if theirs.name == mine.name {
+        let message = format!(
+            "spec.fleet.config.rendered.name: rollout {} renders into {} too, for another fleet; choose another name",
+            other.name_any(),
+            mine.name
+        );
+        return Some(Problem::new(Reason::ConfigMapNotOwned, message));
+    }
     let message = format!(
         "spec.fleet.config.rendered.name: {} and {}, where rollout {} renders, may be the same ConfigMap, because further \
          ones get a number at their end; choose a name that does not end in one",
@@ -126,16 +139,28 @@ fn meeting(other: &OptimizationRollout, own: &OptimizationRollout) -> Meeting {
     if rendered(own).is_some_and(|mine| rendered(other).is_some_and(|theirs| theirs.name == mine.name)) {
         return Meeting::Always;
     }
-    let (other, own) = (&other.spec.fleet, &own.spec.fleet);
-    let labels = other.selector.match_labels.clone().unwrap_or_default();
-    let own = || own.selector.match_labels.iter().flatten();
-    if own().any(|(key, value)| labels.get(key).is_some_and(|theirs| theirs != value)) {
+    if contradict(other, own) {
         return Meeting::Never;
     }
-    if own().any(|(key, value)| labels.get(key) == Some(value)) {
+    if common(other, own).any(|(theirs, mine)| theirs == mine) {
         return Meeting::Always;
     }
-    Selector::try_from(other.selector.clone()).map_or(Meeting::Never, Meeting::Perhaps)
+    Selector::try_from(other.spec.fleet.selector.clone()).map_or(Meeting::Never, Meeting::Perhaps)
+}
+
+/// Whether two selectors ask for other values of the same label.
+fn contradict(other: &OptimizationRollout, own: &OptimizationRollout) -> bool {
+    common(other, own).any(|(theirs, mine)| theirs != mine)
+}
+
+/// The values of the labels that two selectors both ask for.
+fn common<'a>(
+    other: &'a OptimizationRollout,
+    own: &'a OptimizationRollout,
+) -> impl Iterator<Item = (&'a String, &'a String)> {
+    let theirs = other.spec.fleet.selector.match_labels.as_ref();
+    let own = own.spec.fleet.selector.match_labels.iter().flatten();
+    own.filter_map(move |(key, value)| Some((theirs?.get(key)?, value)))
 }
 
 /// The run of a rollout, as its status has it.

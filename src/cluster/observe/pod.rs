@@ -99,21 +99,17 @@ impl Mounted {
     }
 }
 
-/// Whether some container mounts the ConfigMap as a directory. A subPath mount is never updated.
+/// Whether some container mounts the ConfigMap as a directory.
 fn mounts(spec: &PodSpec, mounted: &Mounted) -> bool {
-    let volumes: Vec<&str> = spec
-        .volumes
-        .iter()
-        .flatten()
-        .filter(|volume| projects(volume, mounted))
-        .map(|volume| volume.name.as_str())
-        .collect();
-    let mounted = |container: &Container| {
-        container.volume_mounts.iter().flatten().any(|mount| {
-            volumes.contains(&mount.name.as_str()) && mount.sub_path.is_none() && mount.sub_path_expr.is_none()
-        })
-    };
-    spec.containers.iter().any(mounted)
+    let mut volumes = spec.volumes.iter().flatten().filter(|volume| projects(volume, mounted));
+    volumes.any(|volume| directories(spec).any(|name| name == volume.name))
+}
+
+/// The volumes that some container mounts as a directory. A subPath mount is never updated.
+fn directories(spec: &PodSpec) -> impl Iterator<Item = &str> {
+    let mounts = spec.containers.iter().flat_map(|container| container.volume_mounts.iter().flatten());
+    let whole = mounts.filter(|mount| mount.sub_path.is_none() && mount.sub_path_expr.is_none());
+    whole.map(|mount| mount.name.as_str())
 }
 
 fn projects(volume: &Volume, mounted: &Mounted) -> bool {
@@ -131,10 +127,11 @@ fn sources(volume: &Volume) -> impl Iterator<Item = (&str, Option<&Vec<KeyToPath
 /// Rendered ConfigMaps but the first one that some container mounts as a directory.
 fn mounted_further(pod: &PodSpec, spec: &OptimizationRolloutSpec) -> BTreeSet<String> {
     let Delivery::Rendered(rendered) = &spec.fleet.config.delivery else { return BTreeSet::new() };
-    let named = pod.volumes.iter().flatten().flat_map(sources).map(|(name, _)| name);
-    let further = named.filter(|name| rendering::shard_index(rendered, name).is_some_and(|index| index > 0));
-    let is_mounted = |name: &&str| mounts(pod, &Mounted { config_map: (*name).to_owned(), key: None });
-    further.filter(is_mounted).map(str::to_owned).collect()
+    let volumes: BTreeSet<&str> = directories(pod).collect();
+    let mounted = pod.volumes.iter().flatten().filter(|volume| volumes.contains(volume.name.as_str()));
+    let whole = mounted.flat_map(sources).filter(|(_, items)| items.is_none()).map(|(name, _)| name);
+    let is_further = |name: &&str| rendering::shard_index(rendered, name).is_some_and(|index| index > 0);
+    whole.filter(is_further).map(str::to_owned).collect()
 }
 
 /// Takes away what no decision looks at, so that thousands of pods fit into little memory.

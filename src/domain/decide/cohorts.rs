@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{pass::Pass, roster::Standing};
+use super::{
+    pass::{Pass, Phase},
+    roster::Standing,
+};
 use crate::{
     cohort::{Candidate, order},
     record::Cohort,
@@ -20,12 +23,16 @@ pub fn candidates<'p>(pass: &'p Pass<'_>) -> impl Iterator<Item = Candidate<'p>>
     eligible.map(|standing| Candidate { name: &standing.member.name, zone: &standing.member.zone })
 }
 
-/// Whether a recorded member has another cohort than its stage was written with: by an edit, or because it was away when
-/// everybody followed.
+/// Whether a member has another cohort than its stage was written with: by an edit, or because it was away when everybody
+/// followed.
 #[must_use]
 pub fn is_moved(pass: &Pass<'_>, standing: &Standing<'_>, cohorts: &BTreeMap<&str, Cohort>) -> bool {
     let cohort = cohorts.get(standing.member.name.as_str());
-    pass.moves() && standing.cohort().is_some_and(|recorded| cohort != Some(&recorded))
+    match standing.cohort() {
+        Some(recorded) => pass.moves() && cohort != Some(&recorded),
+        // One that joined while the others followed follows as well, before its files are what is settled.
+        None => pass.phase == Phase::Settling && standing.member.pod.ready && cohort.is_some(),
+    }
 }
 
 /// The cohort of every eligible member in the current stage. Members never leave the optimized cohort here; additions

@@ -56,7 +56,8 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
 #[must_use]
 pub fn must_hold(pass: &Pass<'_>, intent: &Intent) -> bool {
     let is_free = pass.phase != Phase::Retreating || intent.advance.is_empty();
-    !is_held(pass) && is_free && !pass.is_deleted() && !starts(pass, intent) && has_purpose(pass, intent)
+    let is_refused = pass.seen.problems.iter().any(|problem| problem.reason == Reason::WriteRefused);
+    !is_held(pass) && is_free && !is_refused && !pass.is_deleted() && !starts(pass, intent) && has_purpose(pass, intent)
 }
 
 /// Whether the finalizer is held for nothing.
@@ -77,7 +78,7 @@ fn has_purpose(pass: &Pass<'_>, intent: &Intent) -> bool {
         DeletionPolicy::RestoreUnfinished => unfinished,
         // What cannot be read may be what the finalizer is held for.
         DeletionPolicy::Restore => {
-            unfinished || !unsettle(pass).is_empty() || (pass.seen.unread.is_some() && is_held(pass))
+            unfinished || !own_settled(pass).is_empty() || (pass.seen.unread.is_some() && is_held(pass))
         }
     }
 }
@@ -91,17 +92,24 @@ fn is_held(pass: &Pass<'_>) -> bool {
     pass.rollout.metadata.finalizers.iter().flatten().any(|name| name == FINALIZER)
 }
 
-/// Writes that take this rollout's values out of what is settled, in favour of their declared baseline.
-fn unsettle(pass: &Pass<'_>) -> Vec<Advance> {
+/// What this rollout has settled.
+fn own_settled(pass: &Pass<'_>) -> Values {
     let own = |path: &String| match pass.owners.get(path) {
         Some(owner) => owner.rollout == pass.name(),
         // An older version did not say whose a value is.
         None => declares(&pass.spec.optimizations, path),
     };
-    let (own, settled): (Values, Values) = pass.settled.clone().into_iter().partition(|(path, _)| own(path));
+    pass.settled.iter().filter(|(path, _)| own(path)).map(|(path, value)| (path.clone(), value.clone())).collect()
+}
+
+/// Writes that take this rollout's values out of what is settled, in favour of their declared baseline.
+fn unsettle(pass: &Pass<'_>) -> Vec<Advance> {
+    let own = own_settled(pass);
     if own.is_empty() {
         return Vec::new();
     }
+    let mut settled = pass.settled.clone();
+    settled.retain(|path, _| !own.contains_key(path));
     let config = &pass.spec.fleet.config;
     let settings = Settings::new(&pass.spec.optimizations, &settled);
     let mut advance = Vec::new();

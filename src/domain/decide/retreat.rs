@@ -225,7 +225,7 @@ impl<'p> Back<'p> {
         let names = stamp::listed(self.away.iter().map(|standing| standing.member.name.as_str()));
         let message = format!(
             "the rollout is deleted although {names} did not acknowledge the baseline within {}s; look at their pods",
-            patience(pass).as_secs()
+            patience(pass, &self.away).as_secs()
         );
         intent.state = State { kind: Kind::Stalled, reason: Reason::Unreachable, message };
         intent.transition(Reason::Unreachable)
@@ -261,7 +261,7 @@ impl<'p> Back<'p> {
             let message = format!(
                 "{}; settings are back, but {names} did not acknowledge within {}s{why}; look at their pods",
                 cause.message,
-                patience(pass).as_secs()
+                patience(pass, &self.away).as_secs()
             );
             return State { kind: Kind::Stalled, reason: Reason::Unreachable, message };
         }

@@ -20,7 +20,7 @@ use crate::{
     patching::{self, Inverse},
     plan::{Advance, ShardWrite},
     record::Cohort,
-    rendering::Rendering,
+    settings::Settings,
     settled::owners,
 };
 
@@ -91,20 +91,24 @@ fn is_left_behind(pass: &Pass<'_>, shard: &Shard) -> bool {
 }
 
 /// Whoever was not there when the others followed gets the values now: members of the run that have no pod, or have one
-/// again, and files of members that the run knows nothing of, where they say its baseline. Files of those who were switched
-/// say them already, or what somebody else made of them.
+/// again, and files of members that the run knows nothing of, where they say what they were given. Files of those who were
+/// switched say them already, or what somebody else made of them.
 fn rest_follows(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Vec<Advance> {
     let config = &pass.spec.fleet.config;
-    let rendering = Rendering::checked(config, &pass.settings, shard.base.as_deref());
-    let recorded = shard.record.members.iter().filter(|(_, entry)| entry.cohort != Cohort::Optimized);
-    let unknown = shard.files.iter().filter(|(member, file)| {
-        !shard.record.members.contains_key(*member) && Some(file.as_str()) == rendering.baseline.as_deref()
-    });
-    let rest: BTreeSet<&str> =
-        recorded.map(|(member, _)| member).chain(unknown.map(|(member, _)| member)).map(String::as_str).collect();
-    for member in &rest {
-        write.data.insert(delivery::file_key(config, member), rendering.optimized.clone());
-    }
+    let file = |values| delivery::checked_file(config, shard.base.as_deref(), values);
+    // What a member was given that was there in this run, or in an earlier one.
+    let baseline = Settings::new(&pass.spec.optimizations, &shard.settled).baseline;
+    let before = [&baseline, &shard.settled].map(file);
+    let is_before = |member: &str| before.iter().flatten().any(|file| shard.files.get(member) == Some(file));
+    let members = shard.record.members.keys().chain(shard.files.keys()).map(String::as_str);
+    let rest: BTreeSet<&str> = members
+        .filter(|member| match shard.record.members.get(*member) {
+            Some(entry) => entry.cohort != Cohort::Optimized,
+            None => is_before(member),
+        })
+        .collect();
+    let optimized = file(&pass.settings.optimized);
+    write.data.extend(rest.iter().map(|member| (delivery::file_key(config, member), optimized.clone())));
     let told = fingerprint(delivery::checked_file(config, None, &pass.settings.optimized).as_deref());
     let standings = pass.roster.standings.iter().filter(|standing| rest.contains(standing.member.name.as_str()));
     tell::joiners(pass, standings.map(|standing| (standing, told.as_str(), shard.name.as_str())))

@@ -1,6 +1,9 @@
 //! Telling members of their new file: by a touch, or by an eviction where they read it only at start.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use api::fleet::Reload;
 use jiff::Timestamp;
@@ -12,7 +15,6 @@ use super::{
 };
 use crate::{
     acknowledgement::{Acknowledgement, elapsed, touch_due},
-    observation::Member,
     plan::{Advance, PodTarget, TouchPod},
     traffic,
 };
@@ -22,6 +24,8 @@ use crate::{
 const RESTART_AGAIN: Duration = Duration::from_secs(30);
 /// The same at most.
 pub const RESTART_AT_LAST: Duration = Duration::from_secs(600);
+/// How long a member that goes back may be unready and still count as one that bears load.
+const UNREADY: Duration = Duration::from_secs(30);
 /// How much more load the others may get during evictions when `traffic` does not say.
 const LOAD_INCREASE: f64 = 1.0;
 
@@ -60,22 +64,29 @@ pub fn again(pass: &Pass<'_>) -> Vec<Advance> {
     touches.chain(evictions(pass, &pending).into_iter().map(Advance::Evict)).collect()
 }
 
-/// Pods to evict now, of these members: those that bear no load at once, of the others as many as the rest can bear.
+/// Pods to evict now, of these members: those that bear no load at once, of the others as many as the rest can bear. In a
+/// retreat those that have not been ready for long bear none: what is taken back may be why.
 #[must_use]
 pub fn evictions(pass: &Pass<'_>, members: &[&Standing<'_>]) -> Vec<PodTarget> {
     if pass.spec.fleet.config.reload == Reload::Watch {
         return Vec::new();
     }
     let due = members.iter().filter(|standing| needs_restart(pass, standing));
-    let (bearing, free): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) =
-        due.partition(|standing| standing.member.pod.ready && standing.member.pod.serving.as_deref() != Some("false"));
+    let (free, bearing): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) =
+        due.partition(|standing| standing.member.pod.serving.as_deref() == Some("false") || is_broken(pass, standing));
     let all = &pass.seen.members;
     let increase = pass.spec.traffic.as_ref().map_or(LOAD_INCREASE, |traffic| traffic.max_load_increase.value());
-    let is_free = |member: &Member| free.iter().any(|standing| standing.member.name == member.name);
-    let unready = all.iter().filter(|member| !member.pod.ready && !is_free(member)).count();
+    let counted: BTreeSet<&str> = free.iter().map(|standing| standing.member.name.as_str()).collect();
+    let unready = all.iter().filter(|member| !member.pod.ready && !counted.contains(member.name.as_str())).count();
     let missing = unready + pass.expected_back().count() + free.len();
     let allowed = traffic::may_leave(all.len(), increase).max(1).saturating_sub(missing);
     free.into_iter().chain(bearing.into_iter().take(allowed)).map(|standing| target(&standing.member.pod)).collect()
+}
+
+/// Whether a member that is to go back has not been ready for a while.
+fn is_broken(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
+    let since = standing.member.pod.unready_since.filter(|_| pass.phase == Phase::Retreating);
+    since.is_some_and(|since| elapsed(since, pass.seen.now) >= UNREADY)
 }
 
 /// Whether its process has not been restarted since its file was written.
@@ -83,7 +94,10 @@ pub fn evictions(pass: &Pass<'_>, members: &[&Standing<'_>]) -> Vec<PodTarget> {
 pub fn is_to_be_restarted(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
     pass.spec.fleet.config.reload == Reload::RestartPod
         && standing.acknowledgement == Acknowledgement::Pending
-        && standing.entry.is_none_or(|entry| entry.pod == standing.member.pod.uid)
+        && match standing.entry {
+            Some(entry) => entry.pod == standing.member.pod.uid,
+            None => standing.member.pod.created < written(pass),
+        }
 }
 
 /// Whether its process started before its file was written, or says that it runs another one.

@@ -110,8 +110,10 @@ pub(super) fn displaced(pod: &Value) -> bool {
     is(SERVING_LABEL, "false") || is(COHORT_LABEL, cohort::OPTIMIZED)
 }
 
-/// Whether a rollout was deleted before the operator saw how it was to be.
+/// Whether a rollout that had settled was deleted before the operator saw how it was to be.
 fn is_unseen(rollout: &OptimizationRollout) -> bool {
-    let seen = rollout.status.as_ref().and_then(|status| status.observed_generation);
-    rollout.metadata.deletion_timestamp.is_none() && seen != rollout.metadata.generation
+    let settled =
+        rollout.status.as_ref().filter(|status| status.run.as_ref().is_some_and(|run| run.settled_at.is_some()));
+    let unseen = settled.filter(|status| status.observed_generation != rollout.metadata.generation);
+    unseen.is_some() && rollout.metadata.deletion_timestamp.is_none()
 }

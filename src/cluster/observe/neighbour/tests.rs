@@ -54,22 +54,36 @@ fn rollouts_are_neighbours_where_a_pod_is_there_that_has(#[case] selector: Value
     assert_eq!(!find(&all, &own, |selector| selector.matches(&pod)).is_empty(), expected);
 }
 
+/// Which of two rollouts has had a run; the other one is older by its name, or came later.
+#[derive(PartialEq)]
+enum Started {
+    Neither,
+    Own,
+    Other,
+    Later,
+}
+
 #[rstest]
-#[case::further_ones_of_ours("settings-2", false, true)]
-#[case::ours_as_a_further_one("sett", false, false)]
-#[case::of_which_ours_may_be_a_further_one("own", false, true)]
-#[case::the_same("own-1", false, false)]
-#[case::another_one("own-1-x", false, false)]
-#[case::although_it_started_before("settings-2", true, false)]
+#[case::a_further_one_of_ours("settings", "settings-2", Started::Neither, true)]
+#[case::one_whose_name_ours_begins_with("settings", "sett", Started::Neither, false)]
+#[case::one_of_which_ours_may_be_a_further_one("own-1", "own", Started::Neither, true)]
+#[case::another_one("own-1", "own-1-x", Started::Neither, false)]
+#[case::the_same_for_another_fleet("settings", "settings", Started::Neither, true)]
+#[case::a_further_one_of_ours_but_ours_had_a_run("settings", "settings-2", Started::Own, false)]
+#[case::a_further_one_of_ours_and_came_later("settings", "settings-2", Started::Later, false)]
+#[case::a_further_one_of_ours_and_had_a_run_before_ours("settings", "settings-2", Started::Other, true)]
 fn a_rollout_does_not_start_beside_one_that_renders_into(
+    #[case] mine: &str,
     #[case] map: &str,
-    #[case] started: bool,
+    #[case] started: Started,
     #[case] expected: bool,
 ) {
-    let mine = if map.starts_with("own") { "own-1" } else { "settings" };
-    let status = if started { json!({"run": run(&[])}) } else { json!({}) };
-    let own = rollout("own", mine, &json!({"app": "x"}), &status);
-    let other = rollout("other", map, &json!({"app": "y"}), &json!({}));
+    let status = |is: bool| if is { json!({"run": run(&[])}) } else { json!({}) };
+    let own = rollout("own", mine, &json!({"app": "x"}), &status(started == Started::Own));
+    let mut other = rollout("other", map, &json!({"app": "y"}), &status(started == Started::Other));
+    if matches!(started, Started::Later | Started::Other) {
+        other.metadata.creation_timestamp = serde_json::from_value(json!("2026-01-02T00:00:00Z")).unwrap();
+    }
     let all = [own.clone(), other].map(|rollout| Arc::new(DeserializeGuard(Ok(rollout))));
     let problem = shared_name(&all, &own);
     assert_eq!(problem.is_some(), expected, "{problem:?}");

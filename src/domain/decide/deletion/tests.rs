@@ -174,6 +174,11 @@ fn unstarted(fixture: &mut Fixture) {
 #[case::a_retreat_may_move_traffic(DeletionPolicy::Retain, |_: &mut Fixture| {}, true)]
 #[case::a_retreat_has_moved_traffic(DeletionPolicy::Retain, retreating, true)]
 #[case::what_is_settled_goes_back_as_well(DeletionPolicy::Restore, settled, true)]
+#[case::but_not_where_that_is_refused(
+    DeletionPolicy::Restore,
+    |f: &mut Fixture| f.seen.problems.push(Problem::new(Reason::WriteRefused, "no")),
+    false
+)]
 #[case::but_not_where_what_is_settled_stays(DeletionPolicy::RestoreUnfinished, settled, false)]
 #[case::nor_before_there_is_anything(DeletionPolicy::Restore, unstarted, false)]
 #[case::even_if_something_cannot_be_read(

@@ -17,9 +17,12 @@ use crate::{
 /// How long a member may stay silent that could say that it runs its baseline, before it counts as unreachable.
 const SILENT: Duration = Duration::from_secs(60);
 
-/// The same, with the timer by which members of this fleet acknowledge.
+/// The same, with the timer by which members of this fleet acknowledge; longer where some still have to be restarted.
 #[must_use]
-pub fn patience(pass: &Pass<'_>) -> Duration {
+pub fn patience(pass: &Pass<'_>, away: &[&Standing<'_>]) -> Duration {
+    if away.iter().any(|standing| is_to_be_restarted(pass, standing)) {
+        return RESTART_AT_LAST;
+    }
     SILENT + pass.spec.fleet.acknowledgement.timer.map_or(Duration::ZERO, |timer| timer.get())
 }
 
@@ -30,25 +33,23 @@ pub fn is_over(pass: &Pass<'_>, away: &[&Standing<'_>]) -> bool {
     has_lasted(pass, away, 1)
 }
 
-/// The same twice as long ago, and the rollout was deleted as long ago: what cannot be written holds that up no longer.
+/// The same twice as long ago, and the rollout was deleted a minute ago: what cannot be written holds that up no longer.
 #[must_use]
 pub fn is_exhausted(pass: &Pass<'_>, away: &[&Standing<'_>]) -> bool {
     let deleted = pass.rollout.metadata.deletion_timestamp.as_ref();
-    let is_tried = deleted.is_some_and(|deleted| elapsed(deleted.0, pass.seen.now) >= patience(pass));
+    let is_tried = deleted.is_some_and(|deleted| elapsed(deleted.0, pass.seen.now) >= SILENT);
     is_tried && has_lasted(pass, away, 2)
 }
 
 fn has_lasted(pass: &Pass<'_>, away: &[&Standing<'_>], times: u32) -> bool {
     let retreat = pass.status.retreat.as_ref();
     let Some(off) = retreat.and_then(|retreat| retreat.off_at.as_ref()).map(|off| off.0) else { return false };
-    if pass.spec.fleet.config.reload == Reload::Watch {
-        return elapsed(off, pass.seen.now) >= patience(pass) * times;
-    }
     let back = pass.roster.in_cohort(Cohort::Returning).chain(away.iter().copied());
-    let restarted = back.map(|standing| standing.member.pod.created).max().map_or(off, |last| last.max(off));
-    let is_paced = away.iter().any(|standing| is_to_be_restarted(pass, standing));
-    let long = if is_paced { RESTART_AT_LAST } else { patience(pass) };
-    elapsed(restarted, pass.seen.now) >= long * times
+    let restarted = back
+        .map(|standing| standing.member.pod.created)
+        .filter(|_| pass.spec.fleet.config.reload == Reload::RestartPod);
+    let since = restarted.max().map_or(off, |last| last.max(off));
+    elapsed(since, pass.seen.now) >= patience(pass, away) * times
 }
 
 #[cfg(test)]

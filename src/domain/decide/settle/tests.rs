@@ -14,7 +14,7 @@ use crate::{
         needs_and_plan,
     },
     mark::{Cause, Mark},
-    observation::{Breach, Measurements},
+    observation::{Breach, Measurements, Shard},
     plan::Advance,
     record::Cohort,
 };
@@ -140,24 +140,68 @@ fn a_member_without_a_pod_keeps_what_somebody_made_of_its_file(
 }
 
 #[rstest]
-#[case::that_says_what_its_baseline_is(BASELINE, OPTIMIZED)]
-#[case::that_says_something_else("pool.enabled = 1\n", "pool.enabled = 1\n")]
+#[case::says_what_its_baseline_is(BASELINE, OPTIMIZED)]
+#[case::says_what_an_earlier_run_has_settled("dns.cache = true\n", "dns.cache = true\npool.enabled = true\n")]
+#[case::says_both("dns.cache = true\npool.enabled = false\n", "dns.cache = true\npool.enabled = true\n")]
+#[case::says_something_else("pool.enabled = 1\n", "pool.enabled = 1\n")]
 fn the_values_are_settled_for_a_member_that_the_run_does_not_know_and_whose_file(
     #[case] file: &str,
     #[case] expected: &str,
 ) {
     let mut fixture = followed();
+    if file.contains("dns") {
+        earlier(&mut fixture);
+    }
     fixture.seen.shards[0].files.insert("node-9".to_owned(), file.to_owned());
     let write = fixture.pass().unwrap();
     assert_eq!(fixture.seen.shards[0].files["node-9"], expected);
     assert!(write.annotations.contains_key(SETTLED_ANNOTATION));
 }
 
+/// An earlier run has settled something that is in the files of all who have followed.
+fn earlier(fixture: &mut Fixture) {
+    let shard = &mut fixture.seen.shards[0];
+    shard.settled = [("dns.cache".to_owned(), api::Scalar::Bool(true))].into();
+    for file in shard.files.values_mut() {
+        "dns.cache = true\npool.enabled = true\n".clone_into(file);
+    }
+    for member in &mut fixture.seen.members {
+        member.pod.touched.as_mut().unwrap().file = fingerprint(Some("dns.cache = true\npool.enabled = true\n"));
+    }
+}
+
 #[test]
-fn a_member_that_joined_while_the_others_followed_is_told_when_the_values_are_settled() {
+fn the_values_are_settled_for_all_where_another_map_has_them_already() {
+    let mut fixture = followed();
+    fixture.seen.shards[0].files.insert("node-9".to_owned(), BASELINE.to_owned());
+    let settled = [("pool.enabled".to_owned(), api::Scalar::Bool(true))].into();
+    fixture.seen.shards.push(Shard { name: "settings-1".to_owned(), settled, ..Shard::default() });
+    let now = Time(fixture.seen.now);
+    fixture.run().closing_at = Some(now);
+    fixture.pass().unwrap();
+    assert_eq!(fixture.seen.shards[0].files["node-9"], OPTIMIZED);
+}
+
+/// The last member has joined while the others followed.
+fn joined() -> Fixture {
     let mut fixture = followed();
     fixture.seen.shards[0].record.members.remove("node-3");
     fixture.seen.shards[0].files.insert("node-3".to_owned(), BASELINE.to_owned());
+    fixture
+}
+
+#[test]
+fn a_member_that_joins_while_the_others_follow_follows_as_well() {
+    let mut fixture = joined();
+    fixture.pass().unwrap();
+    assert_eq!(fixture.cohorts(), "oooo");
+    assert_eq!(fixture.run().closing_at, None, "it has to acknowledge first");
+}
+
+#[test]
+fn a_member_that_joins_and_is_not_ready_is_told_when_the_values_are_settled() {
+    let mut fixture = joined();
+    fixture.seen.members[3].pod.ready = false;
     let plan = decide(&fixture.rollout, &fixture.seen);
     let touched: Vec<&str> = plan
         .advance

@@ -44,18 +44,65 @@ fn the_others_are_restarted_once_a_member_has_left(
     assert_eq!(evictions(&pass, &pending).len(), expected);
 }
 
-#[rstest]
-#[case::all_of_them(5, &["node-0", "node-1", "node-2", "node-3", "node-4"])]
-#[case::more_than_the_others_can_bear(3, &["node-0", "node-1", "node-2"])]
-#[case::less_than_that(1, &["node-0"])]
-#[case::none(0, &["node-0"])]
-fn members_that_are_not_ready_are_restarted_at_once_where_that_are(#[case] unready: usize, #[case] expected: &[&str]) {
+/// The same, of a run that goes back, where so many of them have not been ready for so many seconds.
+fn broken(unready: usize, seconds: u64) -> Fixture {
     let mut fixture = left();
     fixture.seen.gone_for = [("node-5".to_owned(), Duration::from_secs(60))].into();
-    for member in fixture.seen.members.iter_mut().take(unready) {
-        member.pod.ready = false;
+    let at = Time(fixture.seen.now);
+    fixture.run().aborted_at = Some(at.clone());
+    fixture.rollout.status.as_mut().unwrap().retreat = Some(Retreat {
+        reason: Reason::AbortRequested,
+        message: String::new(),
+        decided_at: at.clone(),
+        rerouted_at: None,
+        off_at: Some(at),
+        acknowledged_at: None,
+    });
+    for entry in fixture.seen.shards[0].record.members.values_mut() {
+        entry.cohort = Cohort::Returning;
     }
-    assert_eq!(restarted(&fixture), expected);
+    for member in fixture.seen.members.iter_mut().take(unready) {
+        (member.pod.ready, member.pod.unready_since) = (false, Some(fixture.seen.now - Duration::from_secs(seconds)));
+    }
+    fixture
+}
+
+#[rstest]
+#[case::all_of_them(5, 30, &["node-0", "node-1", "node-2", "node-3", "node-4"])]
+#[case::more_than_the_others_can_bear(3, 30, &["node-0", "node-1", "node-2"])]
+#[case::less_than_that(1, 30, &["node-0"])]
+#[case::none(0, 30, &["node-0"])]
+#[case::all_for_a_moment(5, 29, &[])]
+fn members_that_go_back_and_are_not_ready_are_restarted_at_once_where_that_are(
+    #[case] unready: usize,
+    #[case] seconds: u64,
+    #[case] expected: &[&str],
+) {
+    assert_eq!(restarted(&broken(unready, seconds)), expected);
+}
+
+#[test]
+fn members_that_are_switched_and_not_ready_wait_for_the_others() {
+    let mut fixture = broken(5, 30);
+    fixture.run().aborted_at = None;
+    fixture.rollout.status.as_mut().unwrap().retreat = None;
+    for entry in fixture.seen.shards[0].record.members.values_mut() {
+        entry.cohort = Cohort::Optimized;
+    }
+    assert_eq!(restarted(&fixture), Vec::<String>::new());
+}
+
+#[rstest]
+#[case::since_before_the_files_were_back(-1, true)]
+#[case::since_then(0, false)]
+fn a_member_of_which_no_record_tells_is_restarted_where_its_process_runs(#[case] seconds: i64, #[case] expected: bool) {
+    let mut fixture = broken(0, 0);
+    let pod = &mut fixture.seen.members[0].pod;
+    pod.created = fixture.seen.now + jiff::SignedDuration::from_secs(seconds);
+    fixture.seen.shards[0].record.members.remove("node-0");
+    let pass = Pass::new(&fixture.rollout, &fixture.seen);
+    let stray = pass.roster.standings.iter().find(|standing| standing.member.name == "node-0").unwrap();
+    assert_eq!(super::is_to_be_restarted(&pass, stray), expected);
 }
 
 #[test]

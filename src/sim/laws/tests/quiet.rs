@@ -184,9 +184,15 @@ fn what_was_refused_some_time_ago_is_not_tried_any_more() {
     narrow(story);
     story.edit(None, &key("Service", "node"), json!({}), |service| service["metadata"]["annotations"] = json!({}));
 }, false)]
-#[case::what_the_operator_did_not_see_in_time("RestoreUnfinished", |story: &mut Story| {
-    story.edit(None, &rollout(), json!({}), |rollout| rollout["metadata"]["generation"] = json!(2));
+#[case::what_it_had_settled_and_nobody_saw_that_it_was_to_go_back("Restore", |story: &mut Story| {
+    story.edit(None, &rollout(), json!({}), |rollout| {
+        rollout["metadata"]["generation"] = json!(2);
+        rollout["status"]["run"]["settledAt"] = json!("2026-01-01T00:01:00Z");
+    });
 }, false)]
+#[case::but_nothing_that_it_had_not_settled_although_nobody_saw_it("RestoreUnfinished", |story: &mut Story| {
+    story.edit(None, &rollout(), json!({}), |rollout| rollout["metadata"]["generation"] = json!(2));
+}, true)]
 #[case::but_nothing_that_was_to_go_back("RestoreUnfinished", |_: &mut Story| {}, true)]
 fn a_rollout_that_is_gone_leaves(#[case] policy: &str, #[case] happens: Happens, #[case] breaks: bool) {
     let mut story = Story::new();
