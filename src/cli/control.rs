@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use api::OptimizationRollout;
+use domain::run::has_started;
 use kube::{
     ResourceExt,
     api::{Patch, PatchParams},
@@ -47,6 +48,8 @@ fn change(rollout: &OptimizationRollout, verb: &Verb) -> Result<(Value, String),
     let status = rollout.status.clone().unwrap_or_default();
     let aborted = status.run.as_ref().is_some_and(|run| run.aborted_at.is_some());
     let settled = status.run.as_ref().is_some_and(|run| run.settled_at.is_some());
+    // What has ended may be an earlier run, and the next one about to start.
+    let is_current = has_started(rollout);
     let ended = |what: &str| Err(format!("{name} is {what}: there is nothing to steer"));
     match verb {
         Verb::Retry if !aborted => Err(format!("{name} was not taken back: only an aborted run can be retried")),
@@ -58,8 +61,8 @@ fn change(rollout: &OptimizationRollout, verb: &Verb) -> Result<(Value, String),
             let when = if back { "starts" } else { "starts as soon as every member is back" };
             Ok((spec, format!("attempt {attempt} {when}")))
         }
-        _ if settled => ended("settled"),
-        _ if aborted => ended("taken back already"),
+        _ if settled && is_current => ended("settled"),
+        _ if aborted && is_current => ended("taken back already"),
         Verb::Pause => Ok((json!({"paused": true}), "holds; what hurts is still taken back".to_owned())),
         Verb::Resume => Ok((json!({"paused": false}), "goes on".to_owned())),
         Verb::Abort(reason) => Ok((

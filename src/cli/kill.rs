@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use api::{
-    OptimizationRollout, OptimizationRolloutStatus, names::SERVING_LABEL, reason::ConditionType, rollout::Abort,
+    OptimizationRollout, OptimizationRolloutStatus,
+    names::{COHORT_LABEL, SERVING_LABEL, cohort},
+    reason::ConditionType,
+    rollout::Abort,
 };
 use cluster::{
     execute::{WriteError, Writer},
@@ -34,7 +37,12 @@ pub async fn run(cluster: &Cluster, name: Option<&str>, reason: &str) -> Result<
         .await
         .map_err(|error| format!("cannot look at namespace {}: {}", cluster.namespace, cluster.why(&error)))?;
     if swept.rollouts.is_empty() {
-        println!("Nothing to take back in namespace {}.", cluster.namespace);
+        let Some(name) = name else {
+            println!("Nothing to take back in namespace {}.", cluster.namespace);
+            return Ok(ExitCode::SUCCESS);
+        };
+        let rollout = cluster.rollout(name).await?;
+        println!("Nothing to take back: {} has no unfinished run.", rollout.name_any());
         return Ok(ExitCode::SUCCESS);
     }
     let names = swept.rollouts.join(", ");
@@ -42,7 +50,7 @@ pub async fn run(cluster: &Cluster, name: Option<&str>, reason: &str) -> Result<
     if swept.left.is_empty() {
         println!("{names}: settings are back in the API, and pods were told.");
         println!("Pods that left traffic return when an operator runs, which finds the run aborted. Without one:");
-        println!("  kubectl label pod --selector {SERVING_LABEL}=false --overwrite {SERVING_LABEL}=true");
+        println!("  {}", way_back(&cluster.namespace));
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!("error: {names}: not everything could be taken back:");
@@ -53,6 +61,15 @@ pub async fn run(cluster: &Cluster, name: Option<&str>, reason: &str) -> Result<
         eprintln!("  and {} more", swept.left.len() - MOST_ERRORS);
     }
     Ok(ExitCode::FAILURE)
+}
+
+/// How a person lets pods in again: by both labels, since a Service that was narrowed leads to the baseline alone.
+fn way_back(namespace: &str) -> String {
+    format!(
+        "kubectl --namespace {namespace} label pod --selector {SERVING_LABEL}=false --overwrite {SERVING_LABEL}=true \
+         {COHORT_LABEL}={}",
+        cohort::BASELINE
+    )
 }
 
 /// What a sweep came to.

@@ -47,7 +47,7 @@ pub fn patch(format: Format, file: &str, changes: &Changes) -> Result<(String, I
 }
 
 /// The file without the changes that the inverse tells of, or without an inverse `switched`. A value that somebody else
-/// has changed since stays. A path that the inverse does not know goes to its value in `declared`, or away.
+/// has changed since stays, also what nobody can read at its path any more. A path that the inverse does not know goes to its value in `declared`, or away.
 ///
 /// # Errors
 /// When the file does not parse: it is nobody's to overwrite then.
@@ -64,14 +64,18 @@ pub fn undo(
     }
     // Those of older versions do not tell.
     let wrote = inverse.map(|inverse| &inverse.wrote).filter(|wrote| !wrote.is_empty()).unwrap_or(switched);
-    let found = format::read(format, file, wrote.keys().map(String::as_str))?;
+    format::read(format, file, std::iter::empty())?;
+    let still_says = |path: &String, value: &Option<Scalar>| {
+        let found = format::read(format, file, std::iter::once(path.as_str()));
+        found.is_ok_and(|found| stands(format, found.get(path), value.as_ref()))
+    };
     let before = |path: &String| match inverse.and_then(|inverse| inverse.before.get(path)) {
         Some(before) => before.clone(),
         None => declared.get(path).cloned().flatten(),
     };
     let changes = wrote
         .iter()
-        .filter(|(path, value)| stands(format, found.get(*path), value.as_ref()))
+        .filter(|(path, value)| still_says(path, value))
         .map(|(path, _)| (path.clone(), before(path)))
         .collect();
     format::edit(format, file, &changes)

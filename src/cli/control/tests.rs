@@ -20,8 +20,9 @@ fn rollout(status: Value) -> OptimizationRollout {
 }
 
 fn running(fact: Option<&str>) -> OptimizationRollout {
+    let plan = domain::run::plan_id(&rollout(json!({})));
     let mut run = json!({
-        "id": "r-1", "plan": "r", "attempt": 1, "seed": "r-1", "eligible": 1, "holdout": 0,
+        "id": format!("{plan}-1"), "plan": plan, "attempt": 1, "seed": "r-1", "eligible": 1, "holdout": 0,
         "startedAt": "2026-01-01T00:00:00Z",
     });
     if let Some(fact) = fact {
@@ -41,6 +42,15 @@ fn running(fact: Option<&str>) -> OptimizationRollout {
 #[case::promote_to_a_stage(Verb::Promote(Some("full".to_owned())), json!({"promoteThrough": "full"}))]
 fn a_running_rollout_is_steered_by_its_spec(#[case] verb: Verb, #[case] expected: Value) {
     assert_eq!(change(&running(None), &verb).unwrap().0, expected);
+}
+
+#[rstest]
+#[case::after_one_that_was_taken_back("abortedAt", Verb::Pause, json!({"paused": true}))]
+#[case::after_one_that_has_settled("settledAt", Verb::Abort("slow".to_owned()), json!({"abort": {"reason": "slow"}}))]
+fn a_run_that_is_about_to_start_is_steered(#[case] fact: &str, #[case] verb: Verb, #[case] expected: Value) {
+    let mut next = running(Some(fact));
+    next.spec.attempt = 2;
+    assert_eq!(change(&next, &verb).unwrap().0, expected);
 }
 
 #[test]

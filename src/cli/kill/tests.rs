@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use futures::{FutureExt, future::BoxFuture};
-use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use operator::{Dependencies, options::Standby, telemetry::Telemetry};
 use serde_json::json;
 use sim::{ApiServer, Fleet, FleetSpec, Key};
@@ -38,6 +38,43 @@ fn operator(server: &ApiServer) -> Dependencies {
         telemetry: Arc::new(Telemetry::default()),
         planner: operator::server::plan::Planner::default(),
     }
+}
+
+/// Sets the labels that the command sets, on the pods that it selects.
+fn label(server: &ApiServer, command: &str) {
+    let words: Vec<&str> = command.split(' ').collect();
+    let pair = |word: &str| word.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).unwrap();
+    let (key, value) = pair(words[6]);
+    for pod in server.objects("pods").into_iter().filter(|pod| pod["metadata"]["labels"][&key] == value) {
+        let name = pod["metadata"]["name"].as_str().unwrap();
+        server.edit(&Key::of::<Pod>(NAMESPACE, name), |pod| {
+            for (key, value) in words[8..].iter().map(|word| pair(word)) {
+                pod["metadata"]["labels"][key] = json!(value);
+            }
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_command_that_is_printed_brings_traffic_back() {
+    let server = ApiServer::new();
+    let _fleet = half_optimized(&server).await;
+    let selected = |server: &ApiServer| {
+        let service = server.object(&Key::of::<Service>(NAMESPACE, "qudag-node")).unwrap();
+        let selector = service["spec"]["selector"].as_object().unwrap().clone();
+        let is_selected = |pod: &serde_json::Value| {
+            selector.iter().all(|(key, value)| pod["metadata"]["labels"].get(key) == Some(value))
+        };
+        server.objects("pods").iter().filter(|pod| is_selected(pod)).count()
+    };
+    assert_eq!(selected(&server), 10);
+    let clock = server.clock();
+    sweep(server.client_as("person"), NAMESPACE, None, "ticket 42", move || clock.now()).await.unwrap();
+    assert!(selected(&server) < 10, "traffic was moved");
+    let command = way_back(NAMESPACE);
+    assert!(command.starts_with("kubectl --namespace qudag label pod --selector "), "{command}");
+    label(&server, &command);
+    assert_eq!(selected(&server), 10);
 }
 
 fn optimized(server: &ApiServer) -> usize {

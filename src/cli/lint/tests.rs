@@ -231,12 +231,14 @@ fn lines_count_through_all_documents_and_lists() {
     assert_eq!(numbers, expected, "{found}");
 }
 
-#[test]
-fn other_kinds_are_named_and_left_alone() {
+#[rstest]
+#[case::of_kubernetes("v1", "Service")]
+#[case::of_ours("optimization.qudag.io/v1alpha1", "Connection")]
+fn other_kinds_are_named_and_left_alone(#[case] api_version: &str, #[case] kind: &str) {
     let mut report = Report::default();
-    check("f.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: qudag}\n", &mut report);
+    check("f.yaml", &format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: qudag}}\n"), &mut report);
     assert!(report.findings.is_empty() && report.checked == 0);
-    assert_eq!(report.skipped, ["f.yaml:1: Service/qudag: skipped, lint knows OptimizationRollout alone"]);
+    assert_eq!(report.skipped, [format!("f.yaml:1: {kind}/qudag: skipped, lint knows OptimizationRollout alone")]);
 }
 
 #[test]

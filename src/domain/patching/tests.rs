@@ -33,6 +33,25 @@ fn what_was_written_is_taken_back_although_the_rollout_asks_for_something_else_b
     assert_eq!(undone, "a = 1\nc = 3\n");
 }
 
+#[rstest]
+#[case::is_there_twice(Format::Env, "a=1\n", |file: &str| format!("{file}\nb=3\n"))]
+#[case::is_a_list(Format::Json, "{\"a\":1}", |file: &str| file.replace("2}", "[3]}"))]
+#[case::is_a_table(Format::Toml, "a = 1\n", |file: &str| file.replace("b = 2", "b = {c = 3}"))]
+fn what_was_written_is_taken_back_although_another_value(
+    #[case] format: Format,
+    #[case] file: &str,
+    #[case] edit: fn(&str) -> String,
+) {
+    let wrote = values(&[("a", Scalar::Int(2)), ("b", Scalar::Int(2))]);
+    let (patched, inverse) = patch(format, file, &wrote).unwrap();
+    let edited = edit(&patched);
+    assert_ne!(edited, patched);
+    let undone = undo(format, &edited, &wrote, Some(&inverse), &Changes::new()).unwrap();
+    let found = format::read(format, &undone, std::iter::once("a")).unwrap();
+    assert!(stands(format, found.get("a"), Some(&Scalar::Int(1))), "{undone}");
+    assert!(undone.contains('3'), "{undone}");
+}
+
 #[test]
 fn without_an_inverse_declared_values_come_back_and_others_go() {
     let wrote = values(&[("a", Scalar::Int(2)), ("b", Scalar::Int(2))]);
