@@ -89,20 +89,27 @@ pub fn judge(indicator: &Indicator, optimized: &Pooled, baseline: &Pooled, outag
         Err(why) => return Judgement::Unknown(why),
     };
     let suffers = sufficient(indicator, baseline, "baseline").ok().filter(|_| outage);
+    // Events add up over a cohort, so cohorts of different sizes are compared by what falls to a member.
+    let share = |value: f64, cohort: &Pooled| match indicator.metric {
+        Metric::Event(_) => value / cohort.answered.max(1) as f64,
+        _ => value,
+    };
+    let mut verdict = Judgement::Within;
     if let Some(max) = indicator.max.as_ref().filter(|max| value > max.value()) {
-        if let Some(other) = suffers.filter(|other| value <= other * AS_BAD) {
-            return shared(indicator, value, other, &format!("max {max}"));
-        }
-        return Judgement::Beyond(format!("{} is above max {max}", max.write(value)));
-    }
-    if let Some(min) = indicator.min.as_ref().filter(|min| value < min.value()) {
-        if let Some(other) = suffers.filter(|other| value * AS_BAD >= *other) {
-            return shared(indicator, value, other, &format!("min {min}"));
-        }
-        return Judgement::Beyond(format!("{} is below min {min}", min.write(value)));
+        let as_bad = |other: &f64| share(value, optimized) <= share(*other, baseline) * AS_BAD;
+        let Some(other) = suffers.filter(as_bad) else {
+            return Judgement::Beyond(format!("{} is above max {max}", max.write(value)));
+        };
+        verdict = shared(indicator, value, other, &format!("max {max}"));
+    } else if let Some(min) = indicator.min.as_ref().filter(|min| value < min.value()) {
+        let as_bad = |other: &f64| share(value, optimized) * AS_BAD >= share(*other, baseline);
+        let Some(other) = suffers.filter(as_bad) else {
+            return Judgement::Beyond(format!("{} is below min {min}", min.write(value)));
+        };
+        verdict = shared(indicator, value, other, &format!("min {min}"));
     }
     if indicator.max_increase.is_none() && indicator.max_decrease.is_none() {
-        return Judgement::Within;
+        return verdict;
     }
     let other = match sufficient(indicator, baseline, "baseline") {
         Ok(_) if baseline.answered < 2 => {
@@ -111,6 +118,7 @@ pub fn judge(indicator: &Indicator, optimized: &Pooled, baseline: &Pooled, outag
         Ok(other) => other,
         Err(why) => return Judgement::Unknown(why),
     };
+    let (value, other) = (share(value, optimized), share(other, baseline));
     if let Some(limit) = indicator.max_increase.as_ref().filter(|limit| value > other + other.abs() * limit.value()) {
         return Judgement::Beyond(format!(
             "{} is more than {limit} above the baseline's {}",
@@ -125,7 +133,7 @@ pub fn judge(indicator: &Indicator, optimized: &Pooled, baseline: &Pooled, outag
             written(indicator, other)
         ));
     }
-    Judgement::Within
+    verdict
 }
 
 fn shared(indicator: &Indicator, value: f64, other: f64, limit: &str) -> Judgement {

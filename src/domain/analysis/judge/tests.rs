@@ -169,3 +169,32 @@ fn in_an_outage_of_both_only_who_is_far_worse_is_beyond_a_limit(
     let alone = judge(&indicator, &cohort(optimized), &cohort(baseline), false);
     assert!(matches!(alone, Judgement::Beyond(_)), "{alone:?}");
 }
+
+#[rstest]
+#[case::about_as_bad_as_the_others(0.28, "Unknown")]
+#[case::worse_than_may_be_beside_them(0.5, "Beyond")]
+fn where_the_baseline_is_beyond_a_limit_itself_a_comparison_still_holds(#[case] value: f64, #[case] expected: &str) {
+    let indicator = indicator(json!({"max": "25%", "maxIncrease": "20%"}));
+    let judgement = judge(&indicator, &cohort(value), &cohort(0.26), true);
+    assert!(format!("{judgement:?}").starts_with(expected), "{judgement:?}");
+}
+
+#[rstest]
+#[case::each_has_one(95.0, 95, 5.0, 5, json!({"max": "0"}), "Unknown")]
+#[case::one_has_many(2.0, 1, 1.0, 99, json!({"max": "0"}), "Beyond")]
+#[case::as_many_for_each(95.0, 95, 5.0, 5, json!({"maxIncrease": "10%"}), "Within")]
+#[case::more_for_each(95.0, 95, 4.0, 5, json!({"maxIncrease": "10%"}), "Beyond")]
+fn events_are_compared_by_what_falls_to_a_member(
+    #[case] value: f64,
+    #[case] optimized: usize,
+    #[case] other: f64,
+    #[case] baseline: usize,
+    #[case] limits: serde_json::Value,
+    #[case] expected: &str,
+) {
+    let mut indicator = indicator(limits);
+    indicator.metric = serde_json::from_value(json!({"event": {"counter": "died"}})).unwrap();
+    let of = |value, answered| Pooled { answered, asked: answered, requests: None, ..cohort(value) };
+    let judgement = judge(&indicator, &of(value, optimized), &of(other, baseline), indicator.max.is_some());
+    assert!(format!("{judgement:?}").starts_with(expected), "{judgement:?}");
+}
