@@ -125,6 +125,9 @@ pub struct Pod {
     pub mounts_further: BTreeSet<String>,
     /// When it was made.
     pub created: Timestamp,
+    /// The kind of the controller that makes it again, empty without one.
+    #[serde(default)]
+    pub controller: String,
 }
 
 /// One ConfigMap with members' files: of many members if it is rendered, of one if it is patched.

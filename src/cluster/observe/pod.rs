@@ -9,7 +9,10 @@ use api::{
     names::{COHORT_LABEL, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, SERVING_LABEL, TOUCH_ANNOTATION},
 };
 use domain::{acknowledgement::Touch, delivery, mark::Mark, observation, rendering};
-use k8s_openapi::api::core::v1::{Container, KeyToPath, Pod, PodSpec, Volume};
+use k8s_openapi::{
+    api::core::v1::{Container, KeyToPath, Pod, PodSpec, Volume},
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
+};
 use kube::ResourceExt;
 
 /// Exit code of a process that ran into an illegal instruction.
@@ -65,7 +68,12 @@ pub fn read(pod: &Pod, member: &str, spec: &OptimizationRolloutSpec) -> observat
         mounts_config: pod.spec.as_ref().is_some_and(|pod| mounts(pod, &Mounted::new(spec, member))),
         mounts_further: pod.spec.as_ref().map(|pod| mounted_further(pod, spec)).unwrap_or_default(),
         created: pod.creation_timestamp().map(|time| time.0).unwrap_or_default(),
+        controller: controller(pod).map(|owner| owner.kind.clone()).unwrap_or_default(),
     }
+}
+
+fn controller(pod: &Pod) -> Option<&OwnerReference> {
+    pod.owner_references().iter().find(|owner| owner.controller == Some(true))
 }
 
 fn container_port(spec: &PodSpec, name: &str) -> Option<u16> {
@@ -137,7 +145,9 @@ fn mounted_further(pod: &PodSpec, spec: &OptimizationRolloutSpec) -> BTreeSet<St
 /// Takes away what no decision looks at, so that thousands of pods fit into little memory.
 pub fn prune(pod: &mut Pod) {
     pod.metadata.managed_fields = None;
-    pod.metadata.owner_references = None;
+    let kind = controller(pod).map(|owner| owner.kind.clone());
+    let only = |kind| vec![OwnerReference { kind, controller: Some(true), ..OwnerReference::default() }];
+    pod.metadata.owner_references = kind.map(only);
     if let Some(annotations) = &mut pod.metadata.annotations {
         annotations.retain(|name, _| name.starts_with(api::names::GROUP));
     }

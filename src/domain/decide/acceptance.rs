@@ -2,7 +2,7 @@
 
 use api::{
     OptimizationRollout,
-    fleet::{Delivery, Rendered},
+    fleet::{Delivery, Reload, Rendered},
     indicator::{Indicator, Mode},
     metrics::{Metrics, SilenceAction, Source},
     names::{BASE_KEY, MEMBERS_KEY, RECORD_ANNOTATION},
@@ -15,6 +15,7 @@ use super::{
     intent::{Intent, Kind},
     pass::{Pass, Phase},
     stamp,
+    tell::comes_back,
 };
 use crate::{
     analysis::query::Query,
@@ -122,7 +123,7 @@ fn fleet(pass: &Pass<'_>) -> Option<Problem> {
         );
         return Some(Problem::new(Reason::NotMounted, message));
     }
-    if let Some(problem) = base(pass).or_else(|| further(pass)) {
+    if let Some(problem) = base(pass).or_else(|| further(pass)).or_else(|| lost(pass)) {
         return Some(problem);
     }
     if let Some(metrics) = &pass.spec.metrics {
@@ -193,6 +194,22 @@ fn further(pass: &Pass<'_>) -> Option<Problem> {
         rendered.name
     );
     Some(Problem::new(Reason::NotMounted, message))
+}
+
+/// That evictions would end members for good.
+fn lost(pass: &Pass<'_>) -> Option<Problem> {
+    if pass.spec.fleet.config.reload != Reload::RestartPod || !pass.may_start() {
+        return None;
+    }
+    let lost = pass.seen.members.iter().filter(|member| !comes_back(pass, member));
+    let names = stamp::listed(lost.map(|member| member.pod.name.as_str()));
+    (!names.is_empty()).then(|| {
+        let message = format!(
+            "spec.fleet.config.reload: RestartPod evicts pods, and {names} would not come back under that name: no \
+             controller makes them again, or a Deployment under other names; let a StatefulSet do it, or set reload: Watch"
+        );
+        Problem::new(Reason::InvalidSpec, message)
+    })
 }
 
 /// What is wrong with the base, before a run starts. Later files go by the copy that a ConfigMap of ours has.

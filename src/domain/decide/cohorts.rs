@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use api::fleet::Reload;
+
 use super::{
     pass::{Pass, Phase},
     roster::Standing,
+    tell::comes_back,
 };
 use crate::{
     cohort::{Candidate, order},
@@ -31,8 +34,14 @@ pub fn is_moved(pass: &Pass<'_>, standing: &Standing<'_>, cohorts: &BTreeMap<&st
     match standing.cohort() {
         Some(recorded) => pass.moves() && cohort != Some(&recorded),
         // One that joined while the others followed follows as well, before its files are what is settled.
-        None => pass.phase == Phase::Settling && standing.member.pod.ready && cohort.is_some(),
+        None => pass.phase == Phase::Settling && may_follow(pass, standing) && cohort.is_some(),
     }
+}
+
+/// Whether a member that joined can be switched, and be the same member after it.
+fn may_follow(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
+    let restarts = pass.spec.fleet.config.reload == Reload::RestartPod;
+    standing.member.pod.ready && (!restarts || comes_back(pass, standing.member))
 }
 
 /// The cohort of every eligible member in the current stage. Members never leave the optimized cohort here; additions

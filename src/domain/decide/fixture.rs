@@ -96,6 +96,7 @@ impl Fixture {
                 uid: name.clone(),
                 ready: true,
                 mounts_config: true,
+                controller: "StatefulSet".to_owned(),
                 cohort: Some(if matches!(cohort, 'o' | 'r') { "optimized" } else { "baseline" }.to_owned()),
                 ..Pod::default()
             },

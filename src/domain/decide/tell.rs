@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use api::fleet::Reload;
+use api::fleet::{Identity, Reload};
 use jiff::Timestamp;
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     acknowledgement::{Acknowledgement, elapsed, touch_due},
+    observation::Member,
     plan::{Advance, PodTarget, TouchPod},
     traffic,
 };
@@ -51,7 +52,10 @@ pub fn joiners<'p>(
             joined.filter_map(|(who, file, shard)| touch(pass, who, file, shard)).map(Advance::Touch).collect()
         }
         // They started without the file, and will not come to read it otherwise.
-        Reload::RestartPod => joined.map(|(who, ..)| Advance::Evict(target(&who.member.pod))).collect(),
+        Reload::RestartPod => joined
+            .filter(|(who, ..)| comes_back(pass, who.member))
+            .map(|(who, ..)| Advance::Evict(target(&who.member.pod)))
+            .collect(),
     }
 }
 
@@ -71,7 +75,7 @@ pub fn evictions(pass: &Pass<'_>, members: &[&Standing<'_>]) -> Vec<PodTarget> {
     if pass.spec.fleet.config.reload == Reload::Watch {
         return Vec::new();
     }
-    let due = members.iter().filter(|standing| needs_restart(pass, standing));
+    let due = members.iter().filter(|standing| needs_restart(pass, standing) && comes_back(pass, standing.member));
     let (free, bearing): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) =
         due.partition(|standing| standing.member.pod.serving.as_deref() == Some("false") || is_broken(pass, standing));
     let all = &pass.seen.members;
@@ -81,6 +85,16 @@ pub fn evictions(pass: &Pass<'_>, members: &[&Standing<'_>]) -> Vec<PodTarget> {
     let missing = unready + pass.expected_back().count() + free.len();
     let allowed = traffic::may_leave(all.len(), increase).max(1).saturating_sub(missing);
     free.into_iter().chain(bearing.into_iter().take(allowed)).map(|standing| target(&standing.member.pod)).collect()
+}
+
+/// Whether a member is there again after its pod was evicted: some controller makes it again, as the same member.
+#[must_use]
+pub fn comes_back(pass: &Pass<'_>, member: &Member) -> bool {
+    match member.pod.controller.as_str() {
+        "" => false,
+        "ReplicaSet" | "ReplicationController" | "Job" => pass.spec.fleet.identity == Identity::Node,
+        _ => true,
+    }
 }
 
 /// Whether a member that is to go back has not been ready for a while.

@@ -32,6 +32,7 @@ fn seen() -> Observation {
             uid: format!("uid-{index}"),
             ready: index != 3,
             mounts_config: true,
+            controller: "StatefulSet".to_owned(),
             ..observation::Pod::default()
         },
     };

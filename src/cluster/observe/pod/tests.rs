@@ -87,6 +87,10 @@ fn pruning_keeps_what_decisions_look_at() {
             "name": "a-0", "uid": "u", "labels": {"app": "x"},
             "annotations": {"optimization.qudag.io/touched": "t", "big": "x"},
             "managedFields": [{"manager": "kubelet"}],
+            "ownerReferences": [
+                {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "1"},
+                {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "a", "uid": "2", "controller": true},
+            ],
         },
         "spec": {
             "nodeName": "node-1",
@@ -107,5 +111,6 @@ fn pruning_keeps_what_decisions_look_at() {
     assert_eq!(container_port(spec, "metrics"), Some(9090));
     assert_eq!(spec.node_name.as_deref(), Some("node-1"));
     assert_eq!(pruned.annotations().keys().collect::<Vec<_>>(), ["optimization.qudag.io/touched"]);
+    assert_eq!(controller(&pruned).map(|owner| owner.kind.as_str()), Some("StatefulSet"));
     assert_eq!((spec.containers[0].image.as_deref(), spec.volumes.as_ref().unwrap().len()), (None, 1));
 }

@@ -149,6 +149,7 @@ pub fn fleet(members: usize) -> Observation {
             metrics_port: Some(9100),
             ready: true,
             mounts_config: true,
+            controller: "StatefulSet".to_owned(),
             ..Pod::default()
         };
         Member { name, zone: String::new(), unfit: None, pod }

@@ -24,6 +24,12 @@ fn set(fixture: &mut Fixture, field: &str, value: Value) {
     fixture.rollout.spec = serde_json::from_value(spec).unwrap();
 }
 
+/// Pods are restarted, and one of them has another controller than the rest.
+fn controlled(fixture: &mut Fixture, kind: &str) {
+    fixture.rollout.spec.fleet.config.reload = api::fleet::Reload::RestartPod;
+    kind.clone_into(&mut fixture.seen.members[1].pod.controller);
+}
+
 fn compares(fixture: &mut Fixture, holdout: i32) {
     let gauge = json!({"name": "load", "maxIncrease": "10%", "metric": {"gauge": {"gauge": "load"}}});
     set(fixture, "indicators", json!([gauge]));
@@ -73,6 +79,18 @@ fn impatient(fixture: &mut Fixture, deadline: &str, delay: &str, action: &str) {
 #[case::no_mount(|f: &mut Fixture| {
     f.seen.members[2].pod.mounts_config = false;
 }, Some((Reason::NotMounted, "pods node-2 do not mount ConfigMap settings")))]
+#[case::pods_that_nobody_makes_again(|f: &mut Fixture| controlled(f, ""), Some((Reason::InvalidSpec, "and node-1 would not")))]
+#[case::pods_with_new_names(|f: &mut Fixture| controlled(f, "ReplicaSet"), Some((Reason::InvalidSpec, "and node-1 would not")))]
+#[case::pods_of_a_job(|f: &mut Fixture| controlled(f, "Job"), Some((Reason::InvalidSpec, "and node-1 would not")))]
+#[case::pods_with_new_names_on_their_nodes(|f: &mut Fixture| {
+    controlled(f, "ReplicaSet");
+    f.rollout.spec.fleet.identity = api::fleet::Identity::Node;
+}, None)]
+#[case::pods_of_a_kind_that_we_do_not_know(|f: &mut Fixture| controlled(f, "Cluster"), None)]
+#[case::pods_that_are_not_restarted(|f: &mut Fixture| {
+    controlled(f, "");
+    f.rollout.spec.fleet.config.reload = api::fleet::Reload::Watch;
+}, None)]
 #[case::no_port(|f: &mut Fixture| {
     set(f, "metrics", json!({"interval": "5s", "source": {"pods": {"port": "metrics"}}}));
 }, Some((Reason::NoMetricsPort, "and 3 more declare no container port named metrics")))]

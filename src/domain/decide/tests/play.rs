@@ -87,6 +87,7 @@ impl Play {
             cohort: Some(names::cohort::BASELINE.to_owned()),
             serving: Some("true".to_owned()),
             mounts_config: true,
+            controller: "StatefulSet".to_owned(),
             created: self.seen.now,
             ..Pod::default()
         };

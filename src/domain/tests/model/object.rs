@@ -86,6 +86,7 @@ pub fn pod(index: usize) -> Pod {
         cohort: Some(cohort::BASELINE.to_owned()),
         serving: Some("true".to_owned()),
         mounts_config: true,
+        controller: "StatefulSet".to_owned(),
         ..Pod::default()
     }
 }
