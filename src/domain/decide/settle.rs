@@ -1,12 +1,16 @@
 //! Settling: the optimized values become the baseline of every member.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use api::{fleet::Delivery, names::INVERSE_ANNOTATION, reason::Reason, status::Run};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     closing::closed,
+    cohorts::is_eligible,
     intent::{ACTIVE, Intent, Kind},
     pass::{Pass, Phase},
     roster::Standing,
@@ -91,8 +95,8 @@ fn is_left_behind(pass: &Pass<'_>, shard: &Shard) -> bool {
 }
 
 /// Whoever was not there when the others followed gets the values now: members of the run that have no pod, or have one
-/// again, and files of members that the run knows nothing of, where they say what they were given. Files of those who were
-/// switched say them already, or what somebody else made of them.
+/// again, and members that the run knows nothing of, where they could take part and their files say what they were given.
+/// Files of those who were switched say them already, or what somebody else made of them.
 fn rest_follows(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Vec<Advance> {
     let config = &pass.spec.fleet.config;
     let file = |values| delivery::checked_file(config, shard.base.as_deref(), values);
@@ -100,18 +104,23 @@ fn rest_follows(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Vec<A
     let baseline = Settings::new(&pass.spec.optimizations, &shard.settled).baseline;
     let before = [&baseline, &shard.settled].map(file);
     let is_before = |member: &str| before.iter().flatten().any(|file| shard.files.get(member) == Some(file));
+    let standings: BTreeMap<&str, &Standing<'_>> =
+        pass.roster.standings.iter().map(|standing| (standing.member.name.as_str(), standing)).collect();
+    // Of who is away nobody knows on what Node it comes back.
+    let may_follow =
+        |member: &str| standings.get(member).map_or(pass.spec.fleet.node_selector.is_none(), |one| is_eligible(one));
     let members = shard.record.members.keys().chain(shard.files.keys()).map(String::as_str);
     let rest: BTreeSet<&str> = members
         .filter(|member| match shard.record.members.get(*member) {
             Some(entry) => entry.cohort != Cohort::Optimized,
-            None => is_before(member),
+            None => is_before(member) && may_follow(member),
         })
         .collect();
     let optimized = file(&pass.settings.optimized);
     write.data.extend(rest.iter().map(|member| (delivery::file_key(config, member), optimized.clone())));
     let told = fingerprint(delivery::checked_file(config, None, &pass.settings.optimized).as_deref());
-    let standings = pass.roster.standings.iter().filter(|standing| rest.contains(standing.member.name.as_str()));
-    tell::joiners(pass, standings.map(|standing| (standing, told.as_str(), shard.name.as_str())))
+    let there = rest.iter().filter_map(|member| standings.get(member).copied());
+    tell::joiners(pass, there.map(|standing| (standing, told.as_str(), shard.name.as_str())))
 }
 
 /// A member with a ConfigMap of its own that has no pod now finds the values when it comes back.

@@ -14,7 +14,7 @@ use crate::{
         needs_and_plan,
     },
     mark::{Cause, Mark},
-    observation::{Breach, Measurements, Shard},
+    observation::{Breach, Measurements, Problem, Shard},
     plan::Advance,
     record::Cohort,
 };
@@ -156,6 +156,24 @@ fn the_values_are_settled_for_a_member_that_the_run_does_not_know_and_whose_file
     let write = fixture.pass().unwrap();
     assert_eq!(fixture.seen.shards[0].files["node-9"], expected);
     assert!(write.annotations.contains_key(SETTLED_ANNOTATION));
+}
+
+#[rstest]
+#[case::that_is_there_and_cannot_take_part(|f: &mut Fixture| {
+    "node-9".clone_into(&mut f.seen.members[3].name);
+    f.seen.members[3].unfit = Some(Problem::new(Reason::NodeNotSelected, "not here"));
+    f.seen.shards[0].record.members.remove("node-3");
+})]
+#[case::that_may_come_back_where_it_cannot(|f: &mut Fixture| {
+    f.rollout.spec.fleet.node_selector = Some(Default::default());
+    f.replan();
+})]
+fn the_values_are_not_settled_for_a_member(#[case] happens: fn(&mut Fixture)) {
+    let mut fixture = followed();
+    happens(&mut fixture);
+    fixture.seen.shards[0].files.insert("node-9".to_owned(), BASELINE.to_owned());
+    fixture.pass().unwrap();
+    assert_eq!(fixture.seen.shards[0].files["node-9"], BASELINE);
 }
 
 /// An earlier run has settled something that is in the files of all who have followed.
