@@ -70,7 +70,7 @@ fn change(rollout: &OptimizationRollout, verb: &Verb) -> Result<(Value, String),
             format!("is asked to go back; see: kubectl optimize status {name}"),
         )),
         Verb::Promote(through) => {
-            let current = status.stage.map(|stage| stage.name);
+            let current = status.stage.filter(|_| is_current).map(|stage| stage.name);
             let through = through.clone().or(current).ok_or_else(|| format!("{name} is in no stage yet"))?;
             let stages: Vec<&str> = rollout.spec.stages.iter().map(|stage| stage.name.as_str()).collect();
             if !stages.contains(&through.as_str()) {

@@ -54,6 +54,13 @@ fn a_run_that_is_about_to_start_is_steered(#[case] fact: &str, #[case] verb: Ver
 }
 
 #[test]
+fn a_run_that_is_about_to_start_is_in_no_stage_of_the_last_one() {
+    let mut next = running(Some("settledAt"));
+    next.spec.attempt = 2;
+    assert!(change(&next, &Verb::Promote(None)).unwrap_err().contains("in no stage yet"));
+}
+
+#[test]
 fn a_retry_is_the_next_attempt_without_what_stopped_the_last() {
     let (spec, _) = change(&running(Some("abortedAt")), &Verb::Retry).unwrap();
     assert_eq!(spec, json!({"attempt": 2, "abort": null, "paused": false, "promoteThrough": null}));

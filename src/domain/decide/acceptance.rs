@@ -2,7 +2,7 @@
 
 use api::{
     OptimizationRollout,
-    fleet::{Delivery, Reload, Rendered},
+    fleet::{Delivery, Identity, Reload, Rendered},
     indicator::{Indicator, Mode},
     metrics::{Metrics, SilenceAction, Source},
     names::{BASE_KEY, MEMBERS_KEY, RECORD_ANNOTATION},
@@ -15,7 +15,6 @@ use super::{
     intent::{Intent, Kind},
     pass::{Pass, Phase},
     stamp,
-    tell::comes_back,
 };
 use crate::{
     analysis::query::Query,
@@ -206,10 +205,19 @@ fn lost(pass: &Pass<'_>) -> Option<Problem> {
     (!names.is_empty()).then(|| {
         let message = format!(
             "spec.fleet.config.reload: RestartPod evicts pods, and {names} would not come back under that name: no \
-             controller makes them again, or a Deployment under other names; let a StatefulSet do it, or set reload: Watch"
+             controller makes them again, or one that gives other names; let a StatefulSet do it, or set reload: Watch"
         );
         Problem::new(Reason::InvalidSpec, message)
     })
+}
+
+/// Whether a member is there again after its pod was evicted: some controller makes it again, as the same member.
+fn comes_back(pass: &Pass<'_>, member: &Member) -> bool {
+    match member.pod.controller.as_str() {
+        "" => false,
+        "ReplicaSet" | "ReplicationController" | "Job" | "DaemonSet" => pass.spec.fleet.identity == Identity::Node,
+        _ => true,
+    }
 }
 
 /// What is wrong with the base, before a run starts. Later files go by the copy that a ConfigMap of ours has.

@@ -2,13 +2,7 @@
 
 use std::time::Duration;
 
-use api::{
-    fleet::Delivery,
-    indicator::{Indicator, Mode},
-    metrics::SilenceAction,
-    reason::Reason,
-    rollout::DeletionPolicy,
-};
+use api::{fleet::Delivery, metrics::SilenceAction, reason::Reason, rollout::DeletionPolicy};
 use jiff::Timestamp;
 
 use super::{
@@ -161,12 +155,6 @@ fn vanished(pass: &Pass<'_>) -> Option<Cause> {
 
 fn silence(pass: &Pass<'_>) -> Option<Cause> {
     let silence = &pass.spec.metrics.as_ref()?.silence;
-    // When everybody follows, there is no baseline left to compare with.
-    let mut enforced = pass.spec.indicators.iter().filter(|indicator| indicator.mode == Mode::Enforce);
-    let compares = |one: &Indicator| one.max_increase.is_some() || one.max_decrease.is_some();
-    if pass.phase == Phase::Settling && enforced.any(compares) {
-        return None;
-    }
     let silent_for = pass.measurements()?.silent_for;
     let due = silence.action == SilenceAction::Retreat && silent_for >= silence.deadline.get();
     due.then(|| {

@@ -2,13 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::fleet::Reload;
-
-use super::{
-    pass::{Pass, Phase},
-    roster::Standing,
-    tell::comes_back,
-};
+use super::{pass::Pass, roster::Standing};
 use crate::{
     cohort::{Candidate, order},
     record::Cohort,
@@ -26,22 +20,12 @@ pub fn candidates<'p>(pass: &'p Pass<'_>) -> impl Iterator<Item = Candidate<'p>>
     eligible.map(|standing| Candidate { name: &standing.member.name, zone: &standing.member.zone })
 }
 
-/// Whether a member has another cohort than its stage was written with: by an edit, or because it was away when everybody
-/// followed.
+/// Whether a recorded member has another cohort than its stage was written with: by an edit, or because it was away when
+/// everybody followed.
 #[must_use]
 pub fn is_moved(pass: &Pass<'_>, standing: &Standing<'_>, cohorts: &BTreeMap<&str, Cohort>) -> bool {
     let cohort = cohorts.get(standing.member.name.as_str());
-    match standing.cohort() {
-        Some(recorded) => pass.moves() && cohort != Some(&recorded),
-        // One that joined while the others followed follows as well, before its files are what is settled.
-        None => pass.phase == Phase::Settling && may_follow(pass, standing) && cohort.is_some(),
-    }
-}
-
-/// Whether a member that joined can be switched, and be the same member after it.
-fn may_follow(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
-    let restarts = pass.spec.fleet.config.reload == Reload::RestartPod;
-    standing.member.pod.ready && (!restarts || comes_back(pass, standing.member))
+    pass.moves() && standing.cohort().is_some_and(|recorded| cohort != Some(&recorded))
 }
 
 /// The cohort of every eligible member in the current stage. Members never leave the optimized cohort here; additions

@@ -5,7 +5,12 @@ use std::{
     time::Duration,
 };
 
-use api::{fleet::Delivery, names::INVERSE_ANNOTATION, reason::Reason, status::Run};
+use api::{
+    fleet::{Delivery, Reload},
+    names::INVERSE_ANNOTATION,
+    reason::Reason,
+    status::Run,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
@@ -120,7 +125,12 @@ fn rest_follows(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Vec<A
     write.data.extend(rest.iter().map(|member| (delivery::file_key(config, member), optimized.clone())));
     let told = fingerprint(delivery::checked_file(config, None, &pass.settings.optimized).as_deref());
     let there = rest.iter().filter_map(|member| standings.get(member).copied());
-    tell::joiners(pass, there.map(|standing| (standing, told.as_str(), shard.name.as_str())))
+    let mut tells = tell::joiners(pass, there.map(|standing| (standing, told.as_str(), shard.name.as_str())));
+    if config.reload == Reload::RestartPod {
+        // More than the others can bear follow at their next start.
+        tells.truncate(tell::spare(pass, &[]));
+    }
+    tells
 }
 
 /// A member with a ConfigMap of its own that has no pod now finds the values when it comes back.

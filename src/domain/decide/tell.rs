@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use api::fleet::{Identity, Reload};
+use api::fleet::Reload;
 use jiff::Timestamp;
 
 use super::{
@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     acknowledgement::{Acknowledgement, elapsed, touch_due},
-    observation::Member,
     plan::{Advance, PodTarget, TouchPod},
     traffic,
 };
@@ -52,10 +51,7 @@ pub fn joiners<'p>(
             joined.filter_map(|(who, file, shard)| touch(pass, who, file, shard)).map(Advance::Touch).collect()
         }
         // They started without the file, and will not come to read it otherwise.
-        Reload::RestartPod => joined
-            .filter(|(who, ..)| comes_back(pass, who.member))
-            .map(|(who, ..)| Advance::Evict(target(&who.member.pod)))
-            .collect(),
+        Reload::RestartPod => joined.map(|(who, ..)| Advance::Evict(target(&who.member.pod))).collect(),
     }
 }
 
@@ -75,26 +71,22 @@ pub fn evictions(pass: &Pass<'_>, members: &[&Standing<'_>]) -> Vec<PodTarget> {
     if pass.spec.fleet.config.reload == Reload::Watch {
         return Vec::new();
     }
-    let due = members.iter().filter(|standing| needs_restart(pass, standing) && comes_back(pass, standing.member));
+    let due = members.iter().filter(|standing| needs_restart(pass, standing));
     let (free, bearing): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) =
         due.partition(|standing| standing.member.pod.serving.as_deref() == Some("false") || is_broken(pass, standing));
-    let all = &pass.seen.members;
-    let increase = pass.spec.traffic.as_ref().map_or(LOAD_INCREASE, |traffic| traffic.max_load_increase.value());
-    let counted: BTreeSet<&str> = free.iter().map(|standing| standing.member.name.as_str()).collect();
-    let unready = all.iter().filter(|member| !member.pod.ready && !counted.contains(member.name.as_str())).count();
-    let missing = unready + pass.expected_back().count() + free.len();
-    let allowed = traffic::may_leave(all.len(), increase).max(1).saturating_sub(missing);
-    free.into_iter().chain(bearing.into_iter().take(allowed)).map(|standing| target(&standing.member.pod)).collect()
+    let spare = spare(pass, &free);
+    free.into_iter().chain(bearing.into_iter().take(spare)).map(|standing| target(&standing.member.pod)).collect()
 }
 
-/// Whether a member is there again after its pod was evicted: some controller makes it again, as the same member.
+/// How many members more may leave where these do, as far as the others can bear their load.
 #[must_use]
-pub fn comes_back(pass: &Pass<'_>, member: &Member) -> bool {
-    match member.pod.controller.as_str() {
-        "" => false,
-        "ReplicaSet" | "ReplicationController" | "Job" => pass.spec.fleet.identity == Identity::Node,
-        _ => true,
-    }
+pub fn spare(pass: &Pass<'_>, leaving: &[&Standing<'_>]) -> usize {
+    let all = &pass.seen.members;
+    let increase = pass.spec.traffic.as_ref().map_or(LOAD_INCREASE, |traffic| traffic.max_load_increase.value());
+    let counted: BTreeSet<&str> = leaving.iter().map(|standing| standing.member.name.as_str()).collect();
+    let unready = all.iter().filter(|member| !member.pod.ready && !counted.contains(member.name.as_str())).count();
+    let missing = unready + pass.expected_back().count() + leaving.len();
+    traffic::may_leave(all.len(), increase).max(1).saturating_sub(missing)
 }
 
 /// Whether a member that is to go back has not been ready for a while.

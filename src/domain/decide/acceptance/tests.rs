@@ -82,6 +82,7 @@ fn impatient(fixture: &mut Fixture, deadline: &str, delay: &str, action: &str) {
 #[case::pods_that_nobody_makes_again(|f: &mut Fixture| controlled(f, ""), Some((Reason::InvalidSpec, "and node-1 would not")))]
 #[case::pods_with_new_names(|f: &mut Fixture| controlled(f, "ReplicaSet"), Some((Reason::InvalidSpec, "and node-1 would not")))]
 #[case::pods_of_a_job(|f: &mut Fixture| controlled(f, "Job"), Some((Reason::InvalidSpec, "and node-1 would not")))]
+#[case::pods_of_nodes(|f: &mut Fixture| controlled(f, "DaemonSet"), Some((Reason::InvalidSpec, "and node-1 would not")))]
 #[case::pods_with_new_names_on_their_nodes(|f: &mut Fixture| {
     controlled(f, "ReplicaSet");
     f.rollout.spec.fleet.identity = api::fleet::Identity::Node;

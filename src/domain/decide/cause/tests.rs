@@ -22,16 +22,6 @@ fn measured(fixture: &mut Fixture, edit: impl FnOnce(&mut Measurements)) {
     fixture.seen.measurements = Some(measurements);
 }
 
-/// The holdout follows, in a run with an indicator of these limits.
-fn follows(fixture: &mut Fixture, limits: serde_json::Value) {
-    let mut indicator = json!({"name": "load", "metric": {"gauge": {"gauge": "load"}}});
-    indicator.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());
-    fixture.rollout.spec.indicators = vec![serde_json::from_value(indicator).unwrap()];
-    let now = Time(fixture.seen.now);
-    let run = fixture.run();
-    (run.succeeded_at, run.settling_at) = (Some(now.clone()), Some(now));
-}
-
 fn silent(fixture: &mut Fixture, action: &str, seconds: u64) {
     let metrics = json!({
         "interval": "2s", "source": {"pods": {"port": "metrics"}}, "silence": {"deadline": "30s", "action": action},
@@ -74,18 +64,6 @@ fn breach(measurements: &mut Measurements) {
 #[case::other_values(|f: &mut Fixture| f.rollout.spec.optimizations[0].name = "pools".into(), Some(Reason::PlanChanged))]
 #[case::silence_up_to_the_deadline(|f: &mut Fixture| silent(f, "Retreat", 29), None)]
 #[case::silence_beyond_it(|f: &mut Fixture| silent(f, "Retreat", 30), Some(Reason::SilenceDeadline))]
-#[case::silence_when_everybody_follows(|f: &mut Fixture| {
-    silent(f, "Retreat", 30);
-    follows(f, json!({"max": "1"}));
-}, Some(Reason::SilenceDeadline))]
-#[case::silence_of_what_compares_when_nobody_is_left_to_compare_with(|f: &mut Fixture| {
-    silent(f, "Retreat", 30);
-    follows(f, json!({"maxIncrease": "10%"}));
-}, None)]
-#[case::silence_beside_what_only_reports_a_comparison(|f: &mut Fixture| {
-    silent(f, "Retreat", 30);
-    follows(f, json!({"maxDecrease": "10%", "mode": "Observe"}));
-}, Some(Reason::SilenceDeadline))]
 #[case::silence_that_holds(|f: &mut Fixture| silent(f, "Hold", 3000), None)]
 fn a_run_is_taken_back_when(#[case] happens: fn(&mut Fixture), #[case] expected: Option<Reason>) {
     let mut fixture = Fixture::new("oobbh", 50);

@@ -1,4 +1,5 @@
 use api::{
+    fleet::Reload,
     names::SETTLED_ANNOTATION,
     reason::Reason,
     rollout::{Abort, DeletionPolicy},
@@ -209,17 +210,8 @@ fn joined() -> Fixture {
 }
 
 #[test]
-fn a_member_that_joins_while_the_others_follow_follows_as_well() {
-    let mut fixture = joined();
-    fixture.pass().unwrap();
-    assert_eq!(fixture.cohorts(), "oooo");
-    assert_eq!(fixture.run().closing_at, None, "it has to acknowledge first");
-}
-
-#[test]
-fn a_member_that_joins_and_is_not_ready_is_told_when_the_values_are_settled() {
-    let mut fixture = joined();
-    fixture.seen.members[3].pod.ready = false;
+fn a_member_that_joins_while_the_others_follow_is_told_when_the_values_are_settled() {
+    let fixture = joined();
     let plan = decide(&fixture.rollout, &fixture.seen);
     let touched: Vec<&str> = plan
         .advance
@@ -227,6 +219,29 @@ fn a_member_that_joins_and_is_not_ready_is_told_when_the_values_are_settled() {
         .filter_map(|advance| if let Advance::Touch(touch) = advance { Some(touch.pod.name.as_str()) } else { None })
         .collect();
     assert_eq!(touched, ["node-3"], "{:?}", plan.advance);
+}
+
+#[rstest]
+#[case::all_that_the_others_can_bear(4, 2)]
+#[case::fewer_beside_one_that_is_not_ready(3, 1)]
+fn of_members_that_joined_and_read_their_files_at_start_are_restarted(#[case] ready: usize, #[case] expected: usize) {
+    let mut fixture = followed();
+    fixture.rollout.spec.fleet.config.reload = Reload::RestartPod;
+    fixture.rollout.spec.fleet.acknowledgement.timer = Some(api::Duration::default());
+    fixture.replan();
+    let shard = &mut fixture.seen.shards[0];
+    for member in ["node-1", "node-2", "node-3"] {
+        shard.record.members.remove(member);
+        shard.files.insert(member.to_owned(), BASELINE.to_owned());
+    }
+    for member in fixture.seen.members.iter_mut().skip(ready) {
+        member.pod.ready = false;
+    }
+    "another".clone_into(&mut fixture.seen.members[0].pod.uid);
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert!(fixture.run().closing_at.is_none() && plan.status.run.unwrap().closing_at.is_some());
+    let evicted = plan.advance.iter().filter(|advance| matches!(advance, Advance::Evict(_))).count();
+    assert_eq!(evicted, expected, "{:?}", plan.advance);
 }
 
 /// The last member was away when the others were to follow, and is there again.

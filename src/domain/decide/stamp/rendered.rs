@@ -165,7 +165,9 @@ fn stage_writes(
     let mut record = Record { run: run.id.clone(), stage, optimizations, members: known.unwrap_or_default() };
     let mut write = placement.write(pass, name);
     let mut touches = Vec::new();
-    for standing in &placement.members {
+    let is_stamped = placement.shard.is_some_and(|shard| pass.has_stamp(shard));
+    // Once a stage is written, only who is recorded may have to move in it: the others joined since.
+    for standing in placement.members.iter().filter(|standing| !is_stamped || standing.entry.is_some()) {
         let member = standing.member;
         let Some(cohort) = cohorts.get(member.name.as_str()) else { continue };
         if standing.cohort() != Some(*cohort) {

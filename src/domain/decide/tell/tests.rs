@@ -92,14 +92,6 @@ fn members_that_are_switched_and_not_ready_wait_for_the_others() {
     assert_eq!(restarted(&fixture), Vec::<String>::new());
 }
 
-#[test]
-fn who_would_not_come_back_is_not_restarted() {
-    let mut fixture = broken(5, 30);
-    "Job".clone_into(&mut fixture.seen.members[0].pod.controller);
-    fixture.seen.members[1].pod.controller.clear();
-    assert_eq!(restarted(&fixture), ["node-2", "node-3", "node-4"]);
-}
-
 #[rstest]
 #[case::since_before_the_files_were_back(-1, true)]
 #[case::since_then(0, false)]
