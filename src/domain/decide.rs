@@ -77,7 +77,7 @@ pub(crate) fn conclude(pass: &Pass<'_>) -> (Intent, Plan) {
     }
     let (status, is_held) = report::report(pass, &intent);
     if is_held {
-        intent.requeue = intent.requeue.min(report::HELD);
+        intent.requeue = intent.requeue.min(report::REPORT_INTERVAL);
     }
     let notices = match &intent.transition {
         Some((reason, message)) => vec![notice(*reason, message)],

@@ -10,6 +10,7 @@ use api::{
 };
 
 use crate::{
+    acknowledgement::fingerprint,
     format::{self, FormatError},
     patching,
     record::Cohort,
@@ -34,6 +35,12 @@ pub fn config_map(config: &Config, member: &str) -> Option<String> {
         Delivery::Rendered(_) => None,
         Delivery::Patched(patched) => Some(patched.name.replace(MEMBER_PLACEHOLDER, member)),
     }
+}
+
+/// By which a touch names a rendered file with these values: another base is no news.
+#[must_use]
+pub fn told(config: &Config, values: &Values) -> String {
+    fingerprint(checked_file(config, None, values).as_deref())
 }
 
 /// The member for whom a template with a placeholder gives this name.

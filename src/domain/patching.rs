@@ -47,7 +47,8 @@ pub fn patch(format: Format, file: &str, changes: &Changes) -> Result<(String, I
 }
 
 /// The file without the changes that the inverse tells of, or without an inverse `switched`. A value that somebody else
-/// has changed since stays, also what nobody can read at its path any more. A path that the inverse does not know goes to its value in `declared`, or away.
+/// has changed since stays, also what nobody can read at its path any more. A path that the inverse does not know goes to
+/// its value in `declared`, or away.
 ///
 /// # Errors
 /// When the file does not parse: it is nobody's to overwrite then.

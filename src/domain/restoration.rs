@@ -63,11 +63,11 @@ pub fn baseline_fingerprint(config: &Config, settings: &Settings, shard: &Shard,
     told_baseline(config, settings, file.as_deref())
 }
 
-/// By which a touch names a file at the baseline: a rendered one by its settings, since another base is no news.
+/// By which a touch names a file at the baseline.
 #[must_use]
 pub fn told_baseline(config: &Config, settings: &Settings, file: Option<&str>) -> String {
     match &config.delivery {
-        Delivery::Rendered(_) => fingerprint(delivery::checked_file(config, None, &settings.baseline).as_deref()),
+        Delivery::Rendered(_) => delivery::told(config, &settings.baseline),
         Delivery::Patched(_) => fingerprint(file),
     }
 }

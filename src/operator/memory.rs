@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use domain::observation::{Observation, Problem};
+use domain::{
+    decide::report::REPORT_INTERVAL,
+    observation::{Observation, Problem},
+};
 use tokio::time::Instant;
 
 use crate::reconcile::Key;
 
-/// How often measured numbers are written into the status.
-const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a refusal is believed before the write is tried again, at first and at most.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LAST_RETRY: Duration = Duration::from_secs(60);

@@ -22,7 +22,7 @@ use super::{Namespace, neighbour, pod, shard};
 /// One fleet among others of its namespace.
 pub struct Fleet<'w> {
     rollout: &'w OptimizationRollout,
-    members: BTreeSet<String>,
+    members: BTreeSet<&'w str>,
     pods: &'w Store<Pod>,
     /// The pods of the namespace, once somebody has asked.
     every_pod: OnceCell<BTreeSet<String>>,
@@ -37,16 +37,13 @@ impl<'w> Fleet<'w> {
         namespace: &'w Namespace,
         rollouts: &[Arc<DeserializeGuard<OptimizationRollout>>],
         rollout: &'w OptimizationRollout,
-        seen: &Observation,
+        seen: &'w Observation,
     ) -> Self {
         let is_neighbour = |name: &str| seen.neighbours.iter().any(|neighbour| neighbour.name == name);
-        let others = rollouts.iter().filter_map(|guard| guard.0.as_ref().ok());
-        let strangers = others
-            .filter(|other| other.namespace() == rollout.namespace() && other.name_any() != rollout.name_any())
-            .filter(|other| !is_neighbour(&other.name_any()));
+        let strangers = neighbour::others(rollouts, rollout).filter(|other| !is_neighbour(&other.name_any()));
         Self {
             rollout,
-            members: seen.members.iter().map(|member| member.name.clone()).collect(),
+            members: seen.members.iter().map(|member| member.name.as_str()).collect(),
             pods: &namespace.pods,
             every_pod: OnceCell::new(),
             strangers: strangers.filter_map(neighbour::run).map(|run| run.id.clone()).collect(),

@@ -30,17 +30,14 @@ pub fn find(
     own: &OptimizationRollout,
     selects: impl Fn(&Selector) -> bool,
 ) -> Vec<Neighbour> {
-    let mut others: Vec<&OptimizationRollout> = rollouts
-        .iter()
-        .filter_map(|guard| guard.0.as_ref().ok())
-        .filter(|other| match meeting(other, own) {
-            Meeting::Always => true,
-            Meeting::Never => false,
-            Meeting::Perhaps(selector) => selects(&selector),
-        })
-        .collect();
-    others.sort_by_cached_key(|other| claim(other));
-    others
+    let meets = |other: &OptimizationRollout| match meeting(other, own) {
+        Meeting::Always => true,
+        Meeting::Never => false,
+        Meeting::Perhaps(selector) => selects(&selector),
+    };
+    let mut neighbours: Vec<&OptimizationRollout> = others(rollouts, own).filter(|other| meets(other)).collect();
+    neighbours.sort_by_cached_key(|other| claim(other));
+    neighbours
         .into_iter()
         .map(|other| {
             let waits = reason(other) == Some(Reason::FleetBusy.to_string().as_str());
@@ -65,16 +62,25 @@ pub async fn newest(client: &Client, own: &OptimizationRollout) -> kube::Result<
     let namespace = own.namespace().unwrap_or_default();
     let rollouts: Api<DeserializeGuard<OptimizationRollout>> = Api::namespaced(client.clone(), &namespace);
     let all: Vec<_> = rollouts.list(&ListParams::default()).await?.items.into_iter().map(Arc::new).collect();
-    let mut others = all.iter().filter_map(|guard| guard.0.as_ref().ok());
-    let selector = Selector::try_from(own.spec.fleet.selector.clone());
-    let members = match selector {
-        Ok(selector) if others.any(|other| matches!(meeting(other, own), Meeting::Perhaps(_))) => {
+    let is_asked = others(&all, own).any(|other| matches!(meeting(other, own), Meeting::Perhaps(_)));
+    let members = match Selector::try_from(own.spec.fleet.selector.clone()) {
+        Ok(selector) if is_asked => {
             let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
             pods.list_metadata(&ListParams::default().labels_from(&selector)).await?.items
         }
         _ => Vec::new(),
     };
     Ok(find(&all, own, |selector| members.iter().any(|pod| selector.matches(pod.labels()))))
+}
+
+/// The other rollouts of the namespace that could be read.
+pub fn others<'r>(
+    rollouts: &'r [Arc<DeserializeGuard<OptimizationRollout>>],
+    own: &OptimizationRollout,
+) -> impl Iterator<Item = &'r OptimizationRollout> {
+    let (namespace, name) = (own.namespace(), own.name_any());
+    let parsed = rollouts.iter().filter_map(|guard| guard.0.as_ref().ok());
+    parsed.filter(move |other| other.namespace() == namespace && other.name_any() != name)
 }
 
 /// Why a rollout cannot have its first run: one that came before it, or has a run, renders into the same ConfigMap for
@@ -85,9 +91,7 @@ pub fn shared_name(
     own: &OptimizationRollout,
 ) -> Option<Problem> {
     let mine = rendered(own).filter(|_| run(own).is_none())?;
-    let others = rollouts.iter().filter_map(|guard| guard.0.as_ref().ok());
-    let mut others = others.filter(|other| other.namespace() == own.namespace() && other.name_any() != own.name_any());
-    let (other, theirs) = others.find_map(|other| {
+    let (other, theirs) = others(rollouts, own).find_map(|other| {
         let theirs = rendered(other).filter(|_| run(other).is_some() || claim(other) < claim(own))?;
         let is_one = |of: &Rendered, name: &str| rendering::shard_index(of, name).is_some();
         let is_shared = match theirs.name == mine.name {
@@ -96,21 +100,18 @@ pub fn shared_name(
         };
         is_shared.then_some((other, theirs))
     })?;
-    if theirs.name == mine.name {
-        let message = format!(
-            "spec.fleet.config.rendered.name: rollout {} renders into {} too, for another fleet; choose another name",
-            other.name_any(),
-            mine.name
-        );
-        return Some(Problem::new(Reason::ConfigMapNotOwned, message));
-    }
-    let message = format!(
-        "spec.fleet.config.rendered.name: {} and {}, where rollout {} renders, may be the same ConfigMap, because further \
-         ones get a number at their end; choose a name that does not end in one",
-        mine.name,
-        theirs.name,
-        other.name_any()
-    );
+    let (mine, theirs, other) = (&mine.name, &theirs.name, other.name_any());
+    let message = if theirs == mine {
+        format!(
+            "spec.fleet.config.rendered.name: rollout {other} renders into {mine} too, for another fleet; choose another \
+             name"
+        )
+    } else {
+        format!(
+            "spec.fleet.config.rendered.name: {mine} and {theirs}, where rollout {other} renders, may be the same \
+             ConfigMap, because further ones get a number at their end; choose a name that does not end in one"
+        )
+    };
     Some(Problem::new(Reason::ConfigMapNotOwned, message))
 }
 
@@ -121,20 +122,17 @@ fn rendered(rollout: &OptimizationRollout) -> Option<&Rendered> {
     }
 }
 
-/// Whether two rollouts may write to the same member.
+/// Whether two rollouts of a namespace may write to the same member.
 enum Meeting {
     /// Whatever pods there are.
     Always,
     /// Where a member is there that this selector, that of the other one, finds.
     Perhaps(Selector),
-    /// Their selectors contradict each other, or they are in different namespaces, or the same one.
+    /// Their selectors contradict each other.
     Never,
 }
 
 fn meeting(other: &OptimizationRollout, own: &OptimizationRollout) -> Meeting {
-    if other.namespace() != own.namespace() || other.name_any() == own.name_any() {
-        return Meeting::Never;
-    }
     // Patched ConfigMaps are each member's own: who has no member in common shares none.
     if rendered(own).is_some_and(|mine| rendered(other).is_some_and(|theirs| theirs.name == mine.name)) {
         return Meeting::Always;

@@ -105,7 +105,7 @@ where
     Ok(store(api.list(&ListParams::default()).await?.items))
 }
 
-fn store<K>(objects: Vec<K>) -> Store<K>
+pub(super) fn store<K>(objects: Vec<K>) -> Store<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {

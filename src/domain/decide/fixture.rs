@@ -6,8 +6,9 @@ use api::{
     OptimizationRollout,
     fleet::{Base, Config, Delivery},
     reason::Reason,
-    status::Run,
+    status::{Retreat, Run},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use crate::{
@@ -109,6 +110,19 @@ impl Fixture {
     /// The run, as the status has it.
     pub fn run(&mut self) -> &mut Run {
         self.rollout.status.as_mut().unwrap().run.as_mut().unwrap()
+    }
+
+    /// Somebody has aborted the run, and its settings are back in the API or not.
+    pub fn take_back(&mut self, at: Time, is_off: bool) {
+        self.run().aborted_at = Some(at.clone());
+        self.rollout.status.as_mut().unwrap().retreat = Some(Retreat {
+            reason: Reason::AbortRequested,
+            message: "ticket 42".to_owned(),
+            decided_at: at.clone(),
+            rerouted_at: None,
+            off_at: is_off.then_some(at),
+            acknowledged_at: None,
+        });
     }
 
     /// The run is that of the plan as it was edited.

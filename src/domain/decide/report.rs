@@ -31,8 +31,8 @@ const HISTORY: usize = 20;
 /// Ineligible members that are listed.
 const INELIGIBLE: usize = 20;
 
-/// How long what moves all the time waits for its report at most, once it could have been made.
-pub const HELD: Duration = Duration::from_secs(5);
+/// How often what is measured, and moves all the time, is written into a status.
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The status after this intent, and whether something in it is held back for now.
 #[must_use]

@@ -79,8 +79,14 @@ impl Standing<'_> {
     }
 }
 
-/// The ConfigMap that has an entry, or why it may not be written; what it says, and the entry.
-type Recorded<'a> = (Result<&'a Shard, &'a Problem>, (&'a Shard, &'a Entry));
+/// An entry of the run, and the ConfigMap that has it.
+#[derive(Clone, Copy)]
+struct Recorded<'a> {
+    shard: &'a Shard,
+    /// Why that may not be written.
+    problem: Option<&'a Problem>,
+    entry: &'a Entry,
+}
 
 impl<'a> Roster<'a> {
     /// Finds out where everybody stands in this run, which is `switching` something or has ended, or in which everybody
@@ -99,12 +105,12 @@ impl<'a> Roster<'a> {
         let locked = seen.locked.iter().map(|locked| (&locked.shard, Some(&locked.problem)));
         let mut recorded = false;
         for (shard, problem) in seen.shards.iter().map(|shard| (shard, None)).chain(locked) {
-            let map = problem.map_or(Ok(shard), Err);
-            files.extend(shard.files.iter().map(|(member, file)| (member.as_str(), (map.ok(), file.as_str()))));
+            let writable = Some(shard).filter(|_| problem.is_none());
+            files.extend(shard.files.iter().map(|(member, file)| (member.as_str(), (writable, file.as_str()))));
             if Some(shard.record.run.as_str()) == run {
                 recorded = true;
                 let members = shard.record.members.iter();
-                entries.extend(members.map(|(member, entry)| (member.as_str(), (map, (shard, entry)))));
+                entries.extend(members.map(|(member, entry)| (member.as_str(), Recorded { shard, problem, entry })));
             }
         }
         let config = &spec.fleet.config;
@@ -119,19 +125,19 @@ impl<'a> Roster<'a> {
             .members
             .iter()
             .map(|member| {
-                let entry = entries.remove(member.name.as_str());
+                let recorded = entries.remove(member.name.as_str());
                 let file = files.get(member.name.as_str());
                 let text = file.map(|(_, text)| *text);
-                let map = entry.map(|(map, _)| map);
-                let recorded = entry.map(|(_, recorded)| recorded);
-                let entry = recorded.map(|(_, entry)| entry);
+                let entry = recorded.map(|recorded| recorded.entry);
                 let cohort = entry.map(|entry| entry.cohort);
-                let shard = map.map_or_else(|| file.and_then(|(shard, _)| *shard), Result::ok);
                 let barrier = match &config.delivery {
                     Delivery::Rendered(_) => seen.unread.as_ref(),
                     Delivery::Patched(_) => member.unfit.as_ref().filter(|problem| is_barrier(problem)),
                 };
-                let locked = map.map_or(barrier, Result::err);
+                let (shard, locked) = match recorded {
+                    Some(Recorded { shard, problem, .. }) => (Some(shard).filter(|_| problem.is_none()), problem),
+                    None => (file.and_then(|(shard, _)| *shard), barrier),
+                };
                 let rendering = shard.and_then(|shard| renderings.get(shard.name.as_str())).unwrap_or(&overlay);
                 let told = if text == rendering.file(cohort) { overlay.file(cohort) } else { text };
                 let fingerprint = fingerprint(told);
@@ -142,7 +148,7 @@ impl<'a> Roster<'a> {
                     shard,
                     locked,
                     entry,
-                    switched: recorded.map_or(&[], |(shard, _)| &shard.record.optimizations),
+                    switched: recorded.map_or(&[], |recorded| &recorded.shard.record.optimizations),
                     file: text,
                     fingerprint,
                     acknowledgement,
@@ -154,7 +160,7 @@ impl<'a> Roster<'a> {
                 }
             })
             .collect();
-        let absent = entries.into_iter().map(|(name, (_, (_, entry)))| (name, entry)).collect();
+        let absent = entries.into_iter().map(|(name, recorded)| (name, recorded.entry)).collect();
         Self { standings, absent }
     }
 
@@ -187,11 +193,11 @@ fn acknowledgement(
     settings: &Settings,
     seen: &Observation,
     member: &Member,
-    recorded: Option<(&Shard, &Entry)>,
+    recorded: Option<Recorded<'_>>,
     file: Option<&str>,
     told: Option<Timestamp>,
 ) -> Acknowledgement {
-    let cohort = recorded.map(|(_, entry)| entry.cohort);
+    let cohort = recorded.map(|recorded| recorded.entry.cohort);
     if matches!(cohort, Some(Cohort::Baseline | Cohort::Holdout)) {
         return Acknowledgement::Pending;
     }
@@ -205,7 +211,7 @@ fn acknowledgement(
     let mut enabled: BTreeMap<&str, bool> =
         released.chain(spec.optimizations.iter().map(|one| (one.name.as_str(), enables(one)))).collect();
     let mut dropped = BTreeSet::new();
-    if let Some((shard, _)) = recorded.filter(|(shard, _)| !shard.record.optimizations.is_empty()) {
+    if let Some(Recorded { shard, .. }) = recorded.filter(|one| !one.shard.record.optimizations.is_empty()) {
         // An edit of the list is another plan: what this run has switched goes back, and nobody knows of the rest.
         let switched: BTreeSet<&str> = shard.record.optimizations.iter().map(String::as_str).collect();
         enabled.retain(|name, _| switched.contains(name));

@@ -23,7 +23,7 @@ use super::{
     tell,
 };
 use crate::{
-    acknowledgement::{elapsed, fingerprint},
+    acknowledgement::elapsed,
     delivery,
     observation::Shard,
     patching::{self, Inverse},
@@ -123,7 +123,7 @@ fn rest_follows(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Vec<A
         .collect();
     let optimized = file(&pass.settings.optimized);
     write.data.extend(rest.iter().map(|member| (delivery::file_key(config, member), optimized.clone())));
-    let told = fingerprint(delivery::checked_file(config, None, &pass.settings.optimized).as_deref());
+    let told = delivery::told(config, &pass.settings.optimized);
     let there = rest.iter().filter_map(|member| standings.get(member).copied());
     let mut tells = tell::joiners(pass, there.map(|standing| (standing, told.as_str(), shard.name.as_str())));
     if config.reload == Reload::RestartPod {

@@ -112,8 +112,9 @@ pub(super) fn displaced(pod: &Value) -> bool {
 
 /// Whether a rollout that had settled was deleted before the operator saw how it was to be.
 fn is_unseen(rollout: &OptimizationRollout) -> bool {
-    let settled =
-        rollout.status.as_ref().filter(|status| status.run.as_ref().is_some_and(|run| run.settled_at.is_some()));
-    let unseen = settled.filter(|status| status.observed_generation != rollout.metadata.generation);
-    unseen.is_some() && rollout.metadata.deletion_timestamp.is_none()
+    let Some(status) = &rollout.status else { return false };
+    let is_settled = status.run.as_ref().is_some_and(|run| run.settled_at.is_some());
+    is_settled
+        && status.observed_generation != rollout.metadata.generation
+        && rollout.metadata.deletion_timestamp.is_none()
 }

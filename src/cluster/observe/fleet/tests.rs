@@ -1,9 +1,9 @@
 use api::names::{RECORD_ANNOTATION, SETTLED_BY_ANNOTATION};
-use kube::runtime::{reflector, watcher::Event};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::observe::snapshot::store;
 
 fn rollout(name: &str, app: &str, run: &str) -> OptimizationRollout {
     serde_json::from_value(json!({
@@ -23,19 +23,6 @@ fn rollout(name: &str, app: &str, run: &str) -> OptimizationRollout {
         }},
     }))
     .unwrap()
-}
-
-fn store<K>(objects: Vec<K>) -> Store<K>
-where
-    K: reflector::Lookup<DynamicType = ()> + Clone + 'static,
-{
-    let (store, mut writer) = reflector::store();
-    writer.apply_watcher_event(&Event::Init);
-    for object in objects {
-        writer.apply_watcher_event(&Event::InitApply(object));
-    }
-    writer.apply_watcher_event(&Event::InitDone);
-    store
 }
 
 fn record(run: &str) -> Value {

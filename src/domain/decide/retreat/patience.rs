@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api::fleet::Reload;
+use jiff::Timestamp;
 
 use crate::{
     acknowledgement::elapsed,
@@ -44,11 +45,13 @@ pub fn is_exhausted(pass: &Pass<'_>, away: &[&Standing<'_>]) -> bool {
 fn has_lasted(pass: &Pass<'_>, away: &[&Standing<'_>], times: u32) -> bool {
     let retreat = pass.status.retreat.as_ref();
     let Some(off) = retreat.and_then(|retreat| retreat.off_at.as_ref()).map(|off| off.0) else { return false };
-    let back = pass.roster.in_cohort(Cohort::Returning).chain(away.iter().copied());
-    let restarted = back
-        .map(|standing| standing.member.pod.created)
-        .filter(|_| pass.spec.fleet.config.reload == Reload::RestartPod);
-    let since = restarted.max().map_or(off, |last| last.max(off));
+    let since = match pass.spec.fleet.config.reload {
+        Reload::Watch => off,
+        Reload::RestartPod => {
+            let back = pass.roster.in_cohort(Cohort::Returning).chain(away.iter().copied());
+            back.map(|standing| standing.member.pod.created).fold(off, Timestamp::max)
+        }
+    };
     elapsed(since, pass.seen.now) >= patience(pass, away) * times
 }
 

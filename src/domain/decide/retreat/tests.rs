@@ -67,17 +67,7 @@ fn off(cohorts: &str, seconds: u64) -> Fixture {
     fixture.rollout.spec.fleet.acknowledgement.timer = Some(api::Duration::default());
     fixture.replan();
     fixture.rollout.spec.abort = Some(Abort { reason: "ticket 42".to_owned() });
-    let now = Time(fixture.seen.now);
-    let status = fixture.rollout.status.as_mut().unwrap();
-    status.run.as_mut().unwrap().aborted_at = Some(now.clone());
-    status.retreat = Some(Retreat {
-        reason: Reason::AbortRequested,
-        message: "ticket 42".to_owned(),
-        decided_at: now.clone(),
-        rerouted_at: None,
-        off_at: Some(now),
-        acknowledged_at: None,
-    });
+    fixture.take_back(Time(fixture.seen.now), true);
     let run = fixture.seen.shards[0].record.run.clone();
     let cause = Cause::new(Reason::AbortRequested, "ticket 42", fixture.seen.now);
     fixture.seen.shards[0].mark = Some(Mark { run, cause });

@@ -9,7 +9,6 @@ use api::{
 
 use super::base::{self, owner};
 use crate::{
-    acknowledgement::fingerprint,
     decide::{
         cohorts::{cohorts, is_eligible, is_moved},
         pass::Pass,
@@ -51,7 +50,7 @@ pub fn joiners(pass: &Pass<'_>, rendered: &Rendered) -> Vec<Advance> {
     if pass.settled.is_empty() && !pass.is_stamped() && !based {
         return Vec::new();
     }
-    let told = fingerprint(delivery::checked_file(config, None, &pass.settings.baseline).as_deref());
+    let told = delivery::told(config, &pass.settings.baseline);
     let mut advance = Vec::new();
     for (name, placement) in place(pass, rendered) {
         let joined: Vec<&&Standing<'_>> =
@@ -158,7 +157,7 @@ fn stage_writes(
     let Some(run) = &pass.run else { return Vec::new() };
     let config = &pass.spec.fleet.config;
     let rendering = Rendering::checked(config, &pass.settings, placement.base(pass));
-    let told = fingerprint(delivery::checked_file(config, None, &pass.settings.optimized).as_deref());
+    let told = delivery::told(config, &pass.settings.optimized);
     let stage = pass.stamp();
     let known = placement.shard.filter(|shard| shard.record.run == run.id).map(|shard| shard.record.members.clone());
     let optimizations = pass.switched_names();

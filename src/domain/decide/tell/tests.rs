@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use api::{fleet::Reload, reason::Reason, status::Retreat};
+use api::fleet::Reload;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 
@@ -48,16 +48,7 @@ fn the_others_are_restarted_once_a_member_has_left(
 fn broken(unready: usize, seconds: u64) -> Fixture {
     let mut fixture = left();
     fixture.seen.gone_for = [("node-5".to_owned(), Duration::from_secs(60))].into();
-    let at = Time(fixture.seen.now);
-    fixture.run().aborted_at = Some(at.clone());
-    fixture.rollout.status.as_mut().unwrap().retreat = Some(Retreat {
-        reason: Reason::AbortRequested,
-        message: String::new(),
-        decided_at: at.clone(),
-        rerouted_at: None,
-        off_at: Some(at),
-        acknowledged_at: None,
-    });
+    fixture.take_back(Time(fixture.seen.now), true);
     for entry in fixture.seen.shards[0].record.members.values_mut() {
         entry.cohort = Cohort::Returning;
     }
@@ -182,19 +173,11 @@ fn it_counts_from_when_files_were_written_last(#[case] edit: fn(&mut Fixture, Ti
 }
 
 fn retreats(fixture: &mut Fixture, at: Time) {
-    fixture.run().aborted_at = Some(at.clone());
+    fixture.take_back(at, false);
     let entries = &mut fixture.seen.shards[0].record.members;
     entries.get_mut("node-0").unwrap().cohort = Cohort::Returning;
     let report = fixture.seen.measurements.as_mut().unwrap().reports.get_mut("node-0").unwrap();
     report.enabled = [("pool".to_owned(), true)].into();
-    fixture.rollout.status.as_mut().unwrap().retreat = Some(Retreat {
-        reason: Reason::AbortRequested,
-        message: String::new(),
-        decided_at: at,
-        rerouted_at: None,
-        off_at: None,
-        acknowledged_at: None,
-    });
 }
 
 #[test]

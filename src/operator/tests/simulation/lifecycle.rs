@@ -316,16 +316,13 @@ async fn a_member_of_the_holdout_that_is_away_when_the_others_follow_follows_as_
     let _replica = world.start("replica-1");
     world.apply(&rollout("pooling"));
     world.until_reason("pooling", "Watching").await;
-    let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap();
-    let record = Record::parse(map["data"][MEMBERS_KEY].as_str()).unwrap();
-    let (held_out, _) = record.members.into_iter().find(|(_, entry)| entry.cohort == Cohort::Holdout).unwrap();
+    let record = |world: &World| {
+        let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap();
+        Record::parse(map["data"][MEMBERS_KEY].as_str()).unwrap()
+    };
+    let (held_out, _) = record(&world).members.into_iter().find(|(_, entry)| entry.cohort == Cohort::Holdout).unwrap();
     world.fleet.remove(&held_out);
-    world
-        .until("the holdout follows", |world| {
-            let record = world.object::<ConfigMap>(CONFIG_MAP).unwrap()["data"][MEMBERS_KEY].clone();
-            Record::parse(record.as_str()).unwrap().stage == 3
-        })
-        .await;
+    world.until("the holdout follows", |world| record(world).stage == 3).await;
     world.fleet.bring_back(&held_out);
     world.until_reason("pooling", "Settled").await;
     world.check_quiet().await;

@@ -17,6 +17,7 @@ mod patched;
 mod plan;
 mod prometheus;
 mod release;
+mod rerouted;
 mod restarts;
 mod retreat;
 mod standby;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use api::{fleet::Reload, reason::Reason, status::Retreat};
+use api::fleet::Reload;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 
@@ -11,15 +11,7 @@ use crate::decide::fixture::Fixture;
 fn off(seconds: u64) -> Fixture {
     let mut fixture = Fixture::new("rrbb", 50);
     let at = Time(fixture.seen.now);
-    fixture.run().aborted_at = Some(at.clone());
-    fixture.rollout.status.as_mut().unwrap().retreat = Some(Retreat {
-        reason: Reason::AbortRequested,
-        message: "ticket 42".to_owned(),
-        decided_at: at.clone(),
-        rerouted_at: Some(at.clone()),
-        off_at: Some(at),
-        acknowledged_at: None,
-    });
+    fixture.take_back(at, true);
     let acknowledgement = serde_json::json!({"metric": "enabled"});
     fixture.rollout.spec.fleet.acknowledgement = serde_json::from_value(acknowledgement).unwrap();
     fixture.seen.now += Duration::from_secs(seconds);
