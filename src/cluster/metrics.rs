@@ -1,5 +1,7 @@
 //! Where measurements come from.
 
+use std::collections::BTreeMap;
+
 use domain::{
     analysis::Scrape,
     needs::{Connection, Source, Target},
@@ -35,6 +37,8 @@ pub struct Answer {
     pub scrapes: Vec<Scrape>,
     /// Why the source as a whole said nothing, as a sentence without anything that it said.
     pub trouble: Option<String>,
+    /// Why it did not answer queries of the user's, by query, as sentences of the same kind.
+    pub refused: BTreeMap<String, String>,
 }
 
 /// Looks at all members at once.

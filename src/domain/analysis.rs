@@ -40,6 +40,8 @@ pub struct History {
     /// When the baseline last broke an absolute limit of an indicator.
     baseline_broke: Vec<Option<Duration>>,
     started: Duration,
+    /// Time since the bake began. A process that looks on where another one ended knows it by the wall clock.
+    since_bake: Duration,
     last_look: Option<Duration>,
     /// Up to when time has been counted for the bake, or given up.
     counted_to: Option<Duration>,
@@ -68,6 +70,7 @@ impl History {
             queries,
             tracks: BTreeMap::new(),
             started: at,
+            since_bake: Duration::ZERO,
             last_look: None,
             counted_to: None,
             last_sufficient: at,
@@ -133,13 +136,17 @@ impl History {
     /// Takes one look and judges.
     pub fn look(&mut self, look: Look) {
         self.remember(&look);
+        let by_clock = Duration::try_from(look.now.duration_since(self.sampling.bake)).unwrap_or_default();
+        self.since_bake = look.at.saturating_sub(self.started).max(by_clock);
         let verdicts: Vec<(Judgement, IndicatorStatus)> =
             (0..self.queries.len()).filter_map(|index| self.verdict(index, &look)).collect();
         let required = |status: &(Judgement, IndicatorStatus)| self.mode(&status.1.name) == Some(Mode::Enforce);
         let passing = verdicts.iter().filter(|v| required(v)).all(|(_, status)| status.verdict == Verdict::Pass)
             && (self.sampling.source.is_none() || look.scrapes.iter().any(|scrape| scrape.series.is_some()));
-        let sufficient =
-            verdicts.iter().filter(|v| required(v)).all(|(judgement, _)| !matches!(judgement, Judgement::Unknown(_)));
+        let sufficient = verdicts
+            .iter()
+            .filter(|v| required(v))
+            .all(|(judgement, status)| !matches!(judgement, Judgement::Unknown(_)) || self.is_alone(status));
         if sufficient {
             self.last_sufficient = look.at;
         }
@@ -148,7 +155,7 @@ impl History {
         self.measurements.silent_for = look.at.saturating_sub(self.last_sufficient);
         self.measurements.indicators = verdicts.into_iter().map(|(_, status)| status).collect();
         if self.measurements.breach.is_none() {
-            self.measurements.breach = self.catastrophe(look.at).or_else(|| self.breach());
+            self.measurements.breach = self.catastrophe().or_else(|| self.breach());
         }
         self.last_look = Some(look.at);
     }
@@ -223,12 +230,23 @@ impl History {
     }
 
     /// Whether an indicator is not judged yet.
-    fn is_delayed(&self, indicator: &Indicator, at: Duration) -> bool {
-        at.saturating_sub(self.started) < indicator.initial_delay.get()
+    fn is_delayed(&self, indicator: &Indicator) -> bool {
+        self.since_bake < indicator.initial_delay.get()
+    }
+
+    /// Whether an indicator says nothing only because everybody is optimized: members answer, and nobody is left to
+    /// compare them with.
+    fn is_alone(&self, status: &IndicatorStatus) -> bool {
+        let compares = |indicator: &Indicator| indicator.max_increase.is_some() || indicator.max_decrease.is_some();
+        self.sampling.everybody && status.optimized.is_some() && self.indicator(&status.name).is_some_and(compares)
+    }
+
+    fn indicator(&self, name: &str) -> Option<&Indicator> {
+        self.sampling.indicators.iter().find(|indicator| indicator.name == name)
     }
 
     fn mode(&self, name: &str) -> Option<Mode> {
-        self.sampling.indicators.iter().find(|indicator| indicator.name == name).map(|indicator| indicator.mode)
+        self.indicator(name).map(|indicator| indicator.mode)
     }
 
     fn windows(&self, index: usize, optimized: bool, window: Duration) -> Vec<Result<track::Windowed, Gap>> {
@@ -277,12 +295,17 @@ impl History {
                 }
                 // What hit both cohorts leaves the window of one of them a moment before that of the other.
                 let outage = broke.is_some_and(|broke| at.saturating_sub(broke) <= window);
+                let refused = match &indicator.metric {
+                    Metric::Promql(promql) => look.refused.get(&promql.query),
+                    _ => None,
+                };
+                let trouble = look.trouble.as_ref().or(refused);
                 let judgement = match query {
-                    _ if look.trouble.is_some() => Judgement::Unknown(look.trouble.clone().unwrap_or_default()),
+                    _ if trouble.is_some() => Judgement::Unknown(trouble.cloned().unwrap_or_default()),
                     Query::Ratio { numerator, .. } if !self.numerator_seen.get(index).copied().unwrap_or_default() => {
                         Judgement::Unknown(format!("no member exposes {}; let the counter start at 0", numerator.name))
                     }
-                    _ if self.is_delayed(&indicator, at) => {
+                    _ if self.is_delayed(&indicator) => {
                         Judgement::Unknown(format!("initialDelay {} is not over", indicator.initial_delay))
                     }
                     _ => judge::judge(&indicator, &optimized, &baseline, outage),

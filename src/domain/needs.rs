@@ -33,6 +33,8 @@ pub struct Sampling {
     /// Whether passing looks count now: not before every optimized member has acknowledged, and not while most of them
     /// are overridden.
     pub counting: bool,
+    /// Whether everybody is optimized by now, or about to be: nobody is left to compare with.
+    pub everybody: bool,
     /// Time between two looks.
     pub interval: Duration,
     /// Where measurements come from, if there is such a place.
@@ -138,6 +140,7 @@ pub(crate) fn of(pass: &Pass<'_>) -> Option<Sampling> {
             && pass.awaited().is_empty()
             && pass.is_stamped()
             && !is_overridden(pass),
+        everybody: pass.phase == Phase::Settling,
         interval: metrics.map_or(DEFAULT_INTERVAL, |metrics| metrics.interval.get()),
         targets: source.as_ref().map_or_else(Vec::new, |source| targets(pass, source)),
         source,

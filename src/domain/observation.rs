@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    acknowledgement::Touch,
+    acknowledgement::{Touch, elapsed},
     line::{MESSAGE, line},
     mark::Mark,
     patching::Inverse,
@@ -29,6 +29,9 @@ pub struct Observation {
     /// Which Node runs several pods of the fleet although its members are its Nodes; the first of them stands for all.
     #[serde(default)]
     pub shared_node: Option<Problem>,
+    /// Members whose pod is being deleted and is still there, and when its time to end is over.
+    #[serde(default)]
+    pub ending: BTreeMap<String, Timestamp>,
     /// For how long this replica has watched the fleet.
     #[serde(default)]
     pub watched_for: Duration,
@@ -64,9 +67,13 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// For how long a member is known to be away: a replica that did not see it go knows since when it has watched.
+    /// For how long a member is known to be away: a replica that did not see it go knows since when it has watched. One
+    /// whose pod is still ending is so since that should have ended.
     #[must_use]
     pub fn away_for(&self, member: &str) -> Duration {
+        if let Some(until) = self.ending.get(member) {
+            return elapsed(*until, self.now);
+        }
         self.gone_for.get(member).copied().unwrap_or(self.watched_for)
     }
 
@@ -116,6 +123,9 @@ pub struct Pod {
     pub touched: Option<Touch>,
     /// Sum of its containers' restarts.
     pub restarts: i32,
+    /// Life of the process that ended last.
+    #[serde(default)]
+    pub ended: Option<Lifetime>,
     /// A container's last end was an out-of-memory kill or an illegal instruction (exit 132).
     pub killed: bool,
     /// Whether it mounts the ConfigMap with its file as a directory.
@@ -128,6 +138,15 @@ pub struct Pod {
     /// The kind of the controller that makes it again, empty without one.
     #[serde(default)]
     pub controller: String,
+}
+
+/// From when to when a process ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lifetime {
+    /// When it was started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
 }
 
 /// One ConfigMap with members' files: of many members if it is rendered, of one if it is patched.

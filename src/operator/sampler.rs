@@ -156,8 +156,8 @@ impl Sampler {
                     self.publish(&history);
                 }
                 _ = ticks.tick() => {
-                    let Answer { scrapes, trouble } = self.ask(&sampling, &history).await;
-                    history.look(Look { at: start.elapsed(), now: (self.clock)(), scrapes, trouble });
+                    let Answer { scrapes, trouble, refused } = self.ask(&sampling, &history).await;
+                    history.look(Look { at: start.elapsed(), now: (self.clock)(), scrapes, trouble, refused });
                     self.publish(&history);
                     let _ = self.wake.unbounded_send(self.object.clone());
                 }
@@ -177,7 +177,7 @@ impl Sampler {
             interval: sampling.interval,
         };
         let answer = self.sources.of(source).look(question).await;
-        if let Some(trouble) = &answer.trouble {
+        for trouble in answer.trouble.iter().chain(answer.refused.values()) {
             tracing::debug!(rollout = %self.object, trouble, "no measurement");
         }
         for scrape in &answer.scrapes {

@@ -51,7 +51,7 @@ impl MetricsSource for EachMember {
             let asked: Vec<_> =
                 question.targets.iter().map(|target| self.ask(target, path, question.wanted, patience)).collect();
             let scrapes = stream::iter(asked).buffer_unordered(CONCURRENT_SCRAPES).collect().await;
-            Answer { scrapes, trouble: None }
+            Answer { scrapes, ..Answer::default() }
         })
     }
 }

@@ -2,7 +2,7 @@
 //! same as over the members' own endpoints.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -143,7 +143,12 @@ impl Prometheus {
         answer::read(&body).map_err(|unusable| fails(unusable.to_string()))
     }
 
-    async fn read(&self, connection: &Connection, question: &Question<'_>) -> Result<Vec<Vec<Series>>, String> {
+    /// The series of each target, and why queries of the user's were not answered, by query.
+    async fn read(
+        &self,
+        connection: &Connection,
+        question: &Question<'_>,
+    ) -> Result<(Vec<Vec<Series>>, BTreeMap<String, String>), String> {
         let spec = connection.spec.as_ref().map_err(Clone::clone)?;
         let mut names = question.wanted.to_vec();
         names.sort_unstable();
@@ -151,23 +156,30 @@ impl Prometheus {
         let range = spec.stale_after.get();
         let samples = async {
             if names.is_empty() || question.targets.is_empty() {
-                return Ok(Vec::new());
+                return Ok::<_, String>(Vec::new());
             }
-            let query = text::samples(&names, &spec.labels, &connection.namespace, question.targets, range);
-            self.query(connection, spec, &query).await
+            let queries = text::samples(&names, &spec.labels, &connection.namespace, question.targets, range);
+            let answers = queries.iter().map(|query| self.query(connection, spec, query));
+            Ok(futures::future::try_join_all(answers).await?.concat())
         };
-        let own = futures::future::try_join_all(
+        let own = futures::future::join_all(
             question.expressions.iter().map(|expression| self.query(connection, spec, expression)),
         );
-        let (samples, own) = futures::future::try_join(samples, own).await?;
+        let (samples, own) = futures::future::join(samples, own).await;
         let mut found = Found::new(connection, spec, question.targets);
-        for row in samples {
+        for row in samples? {
             found.sample(row);
         }
-        for (expression, rows) in question.expressions.iter().zip(own) {
-            rows.into_iter().for_each(|row| found.result(&expression_name(expression), row));
+        let mut refused = BTreeMap::new();
+        for (expression, answer) in question.expressions.iter().zip(own) {
+            match answer {
+                Ok(rows) => rows.into_iter().for_each(|row| found.result(&expression_name(expression), row)),
+                Err(trouble) => {
+                    refused.insert(expression.clone(), trouble);
+                }
+            }
         }
-        Ok(found.series)
+        Ok((found.series, refused))
     }
 }
 
@@ -177,9 +189,9 @@ impl MetricsSource for Prometheus {
             return Box::pin(std::future::ready(Answer::default()));
         };
         Box::pin(async move {
-            let (series, trouble) = match self.read(connection, &question).await {
-                Ok(series) => (series.into_iter().map(Some).collect(), None),
-                Err(trouble) => (vec![None; question.targets.len()], Some(trouble)),
+            let (series, trouble, refused) = match self.read(connection, &question).await {
+                Ok((series, refused)) => (series.into_iter().map(Some).collect(), None, refused),
+                Err(trouble) => (vec![None; question.targets.len()], Some(trouble), BTreeMap::new()),
             };
             let scrapes = question
                 .targets
@@ -187,7 +199,7 @@ impl MetricsSource for Prometheus {
                 .zip(series)
                 .map(|(target, series)| Scrape { member: target.member.clone(), pod: target.pod.clone(), series })
                 .collect();
-            Answer { scrapes, trouble }
+            Answer { scrapes, trouble, refused }
         })
     }
 

@@ -8,9 +8,15 @@ use api::{
     metrics::Source,
     names::{COHORT_LABEL, RETREAT_ANNOTATION, RETREAT_REASON_ANNOTATION, SERVING_LABEL, TOUCH_ANNOTATION},
 };
-use domain::{acknowledgement::Touch, delivery, mark::Mark, observation, rendering};
+use domain::{
+    acknowledgement::Touch,
+    delivery,
+    mark::Mark,
+    observation::{self, Lifetime},
+    rendering,
+};
 use k8s_openapi::{
-    api::core::v1::{Container, KeyToPath, Pod, PodSpec, Volume},
+    api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, KeyToPath, Pod, PodSpec, Volume},
     apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
 use kube::ResourceExt;
@@ -21,8 +27,14 @@ const ILLEGAL_INSTRUCTION: i32 = 132;
 /// Whether a pod still counts as somebody: neither ended nor being deleted.
 #[must_use]
 pub fn is_live(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none() && !has_ended(pod)
+}
+
+/// Whether none of a pod's containers runs any more, or ever will.
+#[must_use]
+pub fn has_ended(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Succeeded" | "Failed"))
+    matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 /// The identity of the member that a pod is; `None` for one that has no Node yet, where that is the identity.
@@ -59,17 +71,23 @@ pub fn read(pod: &Pod, member: &str, spec: &OptimizationRolloutSpec) -> observat
         mark: Mark::parse(annotation(RETREAT_ANNOTATION), annotation(RETREAT_REASON_ANNOTATION)),
         touched: annotation(TOUCH_ANNOTATION).and_then(Touch::parse),
         restarts: containers.iter().map(|container| container.restart_count).sum(),
-        killed: containers.iter().any(|container| {
-            let ended = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-            ended.is_some_and(|ended| {
-                ended.reason.as_deref() == Some("OOMKilled") || ended.exit_code == ILLEGAL_INSTRUCTION
-            })
-        }),
+        ended: ends(&containers).filter_map(lifetime).max_by_key(|lifetime| lifetime.ended),
+        killed: ends(&containers)
+            .any(|ended| ended.reason.as_deref() == Some("OOMKilled") || ended.exit_code == ILLEGAL_INSTRUCTION),
         mounts_config: pod.spec.as_ref().is_some_and(|pod| mounts(pod, &Mounted::new(spec, member))),
         mounts_further: pod.spec.as_ref().map(|pod| mounted_further(pod, spec)).unwrap_or_default(),
         created: pod.creation_timestamp().map(|time| time.0).unwrap_or_default(),
         controller: controller(pod).map(|owner| owner.kind.clone()).unwrap_or_default(),
     }
+}
+
+/// The last end of each container that has ended.
+fn ends(containers: &[ContainerStatus]) -> impl Iterator<Item = &ContainerStateTerminated> {
+    containers.iter().filter_map(|container| container.last_state.as_ref()?.terminated.as_ref())
+}
+
+fn lifetime(ended: &ContainerStateTerminated) -> Option<Lifetime> {
+    Some(Lifetime { started: ended.started_at.as_ref()?.0, ended: ended.finished_at.as_ref()?.0 })
 }
 
 fn controller(pod: &Pod) -> Option<&OwnerReference> {

@@ -1,6 +1,6 @@
 //! What one member's scrape adds to an indicator, and what many of them amount to.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use jiff::Timestamp;
 
@@ -9,6 +9,9 @@ use crate::{
     run::stable_hash,
     series::{Selector, Series},
 };
+
+/// The labels that a run sets on pods, as service discovery writes their names; a user may have put something before.
+const SWITCHED_LABELS: [&str; 2] = ["optimization_qudag_io_cohort", "optimization_qudag_io_serving"];
 
 /// Counters of one scrape, by series and bucket.
 pub type Counters = BTreeMap<(u64, Bound), f64>;
@@ -140,7 +143,7 @@ pub fn newest(query: &Query, scrape: &[Series]) -> Option<Timestamp> {
 }
 
 fn counters(selector: &Selector, scrape: &[Series]) -> Result<Counters, Gap> {
-    let mut found = Counters::new();
+    let mut found: BTreeMap<(u64, Bound), (Option<Timestamp>, f64)> = BTreeMap::new();
     for series in scrape.iter().filter(|series| selector.matches(series)) {
         if !series.value.is_finite() {
             return Err(Gap::NotFinite);
@@ -149,12 +152,23 @@ fn counters(selector: &Selector, scrape: &[Series]) -> Result<Counters, Gap> {
         let labels: Vec<&str> = series
             .labels
             .iter()
-            .filter(|(name, _)| name != "le")
+            .filter(|(name, _)| name != "le" && !is_switched(name))
             .flat_map(|(name, value)| [name.as_str(), value.as_str()])
             .collect();
-        *found.entry((stable_hash(&labels), Bound(bound))).or_default() += series.value;
+        let counter = found.entry((stable_hash(&labels), Bound(bound))).or_insert((series.taken, 0.0));
+        match series.taken.cmp(&counter.0) {
+            Ordering::Greater => *counter = (series.taken, series.value),
+            Ordering::Equal => counter.1 += series.value,
+            Ordering::Less => {}
+        }
     }
-    Ok(found)
+    Ok(found.into_iter().map(|(key, (_, value))| (key, value)).collect())
+}
+
+/// Whether a label is a copy of one that a run sets on pods: a server that maps pods' labels to its series begins a new
+/// one when it changes, and the counter goes on.
+fn is_switched(label: &str) -> bool {
+    SWITCHED_LABELS.iter().any(|switched| label.ends_with(switched))
 }
 
 /// Growth from one scrape to the next. A counter that fell was reset and grew from zero; a series that appeared grew

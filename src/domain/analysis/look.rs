@@ -1,6 +1,6 @@
 //! One look at a fleet.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
@@ -28,4 +28,6 @@ pub struct Look {
     pub scrapes: Vec<Scrape>,
     /// Why the source as a whole said nothing, as a sentence.
     pub trouble: Option<String>,
+    /// Why it did not answer queries of the user's, by query, as sentences.
+    pub refused: BTreeMap<String, String>,
 }

@@ -29,6 +29,7 @@ fn sampling(indicator: serde_json::Value) -> Sampling {
         bake: Timestamp::UNIX_EPOCH,
         covered: Duration::ZERO,
         counting: true,
+        everybody: false,
         interval: EVERY,
         source: Some(Source::Pods { path: "/metrics".to_owned() }),
         indicators: vec![serde_json::from_value(indicator).unwrap()],
@@ -86,7 +87,13 @@ impl Watch {
     }
 
     fn take(&mut self, scrapes: Vec<Scrape>) {
-        self.history.look(Look { at: self.at, now: Timestamp::UNIX_EPOCH, scrapes, trouble: None });
+        self.history.look(Look {
+            at: self.at,
+            now: Timestamp::UNIX_EPOCH,
+            scrapes,
+            trouble: None,
+            refused: BTreeMap::new(),
+        });
         self.at += EVERY;
     }
 
@@ -130,6 +137,18 @@ fn before_its_delay_is_over_an_indicator_neither_breaches_nor_passes() {
     let early = watch.look(4, 0.9, 0.0);
     assert!(early.breach.is_none() && !early.passing, "{early:?}");
     assert!(watch.look(1, 0.9, 0.0).breach.is_some());
+}
+
+#[rstest]
+#[case::as_long_as_the_bake_is_young(7, false)]
+#[case::no_longer(8, true)]
+fn a_process_that_looks_on_where_another_one_ended_delays_an_indicator(#[case] age: i64, #[case] judged: bool) {
+    let mut indicator = errors();
+    indicator["initialDelay"] = json!("8s");
+    let mut sampling = sampling(indicator);
+    sampling.bake = Timestamp::from_second(-age).unwrap();
+    let mut watch = Watch { history: History::new(sampling, Duration::ZERO), at: Duration::ZERO };
+    assert_eq!(watch.look(3, 0.9, 0.0).breach.is_some(), judged);
 }
 
 /// Looks once at counters that grow by 100 requests and by these errors.

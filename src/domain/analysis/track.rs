@@ -158,19 +158,24 @@ impl Track {
         (newest >= period.to).then_some(sum)
     }
 
-    /// All samples of the last `window` before the newest one, which itself always counts.
+    /// All samples of the last `window` before the newest one, which itself always counts. What a level was when the
+    /// window began, the last sample before tells.
     ///
     /// # Errors
     /// Why they say nothing: the latest look must have an answer, so that old data never counts as new.
     pub fn window(&self, window: Duration) -> Result<Windowed, Gap> {
         let newest = self.latest()?.period.to;
         let mut sum = Windowed::default();
-        for step in self.steps.iter().filter(|step| step.at == newest || step.at + window > newest) {
+        for step in &self.steps {
             let Ok(amount) = &step.amount else { continue };
+            let is_before = step.at != newest && step.at + window <= newest;
             if step.span.is_zero() {
-                sum.first_level.get_or_insert((amount.part, newest.saturating_sub(step.at).as_secs_f64()));
+                let level = (amount.part, newest.saturating_sub(step.at).as_secs_f64());
+                if is_before || sum.first_level.is_none() {
+                    sum.first_level = Some(level);
+                }
                 sum.amount = amount.clone();
-            } else {
+            } else if !is_before {
                 sum.amount.add(amount);
                 sum.seconds += step.span.as_secs_f64();
             }

@@ -18,6 +18,9 @@ use crate::{
 
 /// Restarts after its own switch that make a member's crash a loop.
 const CRASH_LOOP: i32 = 2;
+/// How long a crash counts: restarts of a member that are days apart are no loop, and who has been well since an outage is
+/// well.
+const RECENT: Duration = Duration::from_secs(1800);
 /// How long a process that was switched may be unready before that counts.
 const UNREADY: Duration = Duration::from_secs(30);
 
@@ -84,7 +87,9 @@ fn crashes(pass: &Pass<'_>) -> Option<Breach> {
         // A process that started later may only be slow to get ready, and one that was unready before was not made so.
         let unready = pod.unready_since.filter(|since| entry.pod == pod.uid && *since >= switched_after(pass, entry));
         let unready = unready.is_some_and(|since| elapsed(since, pass.seen.now) >= UNREADY);
-        let fails = unready || restarts >= CRASH_LOOP || (restarts >= 1 && pod.killed);
+        let loops = restarts >= CRASH_LOOP && is_recent(pass, pod.ended.map(|life| life.started));
+        let killed = restarts >= 1 && pod.killed && is_recent(pass, pod.ended.map(|life| life.ended));
+        let fails = unready || loops || killed;
         match entry.cohort {
             Cohort::Optimized => {
                 optimized += 1;
@@ -115,6 +120,10 @@ fn crashes(pass: &Pass<'_>) -> Option<Breach> {
         ),
         worst: failing.into_iter().map(|(_, name)| name).collect(),
     })
+}
+
+fn is_recent(pass: &Pass<'_>, time: Option<Timestamp>) -> bool {
+    time.is_none_or(|time| elapsed(time, pass.seen.now) < RECENT)
 }
 
 /// A time before a member was switched, and after the stage before has seen all optimized members ready.

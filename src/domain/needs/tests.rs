@@ -34,6 +34,17 @@ fn members_of_the_run_are_asked_and_those_that_joined_are_not() {
     assert_eq!((first.ip.as_str(), first.port, first.pod.as_str()), ("10.0.0.0", 9090, "node-0"));
 }
 
+#[test]
+fn nobody_is_left_to_compare_with_once_the_holdout_follows() {
+    let mut fixture = measured("oobh");
+    let everybody = |fixture: &Fixture| needs(&fixture.rollout, &fixture.seen).unwrap().everybody;
+    let now = Time(fixture.seen.now);
+    fixture.run().succeeded_at = Some(now.clone());
+    assert!(!everybody(&fixture), "it is watched against the holdout");
+    fixture.run().settling_at = Some(now);
+    assert!(everybody(&fixture));
+}
+
 #[rstest]
 #[case::without_an_address(|f: &mut Fixture| f.seen.members[0].pod.ip = None)]
 #[case::without_a_port(|f: &mut Fixture| f.seen.members[0].pod.metrics_port = None)]

@@ -34,6 +34,12 @@ struct Endpoint {
 }
 
 async fn endpoint(answer: String) -> Endpoint {
+    endpoint_that(move |_| answer.clone()).await
+}
+
+/// A server whose answer depends on the request.
+async fn endpoint_that(answers: impl Fn(&str) -> String + Send + Sync + 'static) -> Endpoint {
+    let answers = Arc::new(answers);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
@@ -41,11 +47,13 @@ async fn endpoint(answer: String) -> Endpoint {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             counted.fetch_add(1, Ordering::SeqCst);
-            let (answer, heard) = (answer.clone(), heard.clone());
+            let (answers, heard) = (answers.clone(), heard.clone());
             tokio::spawn(async move {
                 let mut request = vec![0; 65_536];
                 let read = stream.read(&mut request).await.unwrap_or_default();
-                heard.lock().unwrap().push(String::from_utf8_lossy(&request[..read]).into_owned());
+                let request = String::from_utf8_lossy(&request[..read]).into_owned();
+                let answer = answers(&request);
+                heard.lock().unwrap().push(request);
                 let _ = stream.write_all(answer.as_bytes()).await;
                 if answer.is_empty() {
                     std::future::pending::<()>().await;
@@ -231,4 +239,26 @@ async fn the_result_of_a_query_of_the_users_is_a_series_of_each_pod() {
     let found: Vec<usize> = answer.scrapes.iter().map(|scrape| scrape.series.iter().flatten().count()).collect();
     assert_eq!(found, [0, 1], "{answer:?}");
     assert_eq!(answer.scrapes[1].series.as_ref().unwrap()[0].name, expression_name(&query));
+}
+
+#[tokio::test]
+async fn a_query_of_the_users_that_is_refused_takes_nothing_from_the_others() {
+    let body = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"pod":"node-1"},"value":[1763978400,"0.5"]}]}}"#;
+    let sample = r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"requests_total","namespace":"qudag","pod":"node-1"},"values":[[1763978400,"9"]]}]}}"#;
+    let server = endpoint_that(move |request| match request {
+        _ if request.ends_with("query=bad") => {
+            "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned()
+        }
+        _ if request.ends_with("query=good") => ok(body),
+        _ => ok(sample),
+    })
+    .await;
+    let connection = connection(format!("http://prometheus:{}", server.port), &["127.0.0.0/8"], false);
+    let queries = ["bad".to_owned(), "good".to_owned()];
+    let answer = look(&prometheus("127.0.0.1", 200), connection, &queries).await;
+    assert_eq!(answer.trouble, None);
+    let refused: Vec<(&str, &str)> = answer.refused.iter().map(|(query, why)| (query.as_str(), why.as_str())).collect();
+    assert_eq!(refused, [("bad", "Connection prometheus answers 400 Bad Request")]);
+    let found: Vec<&str> = answer.scrapes[1].series.iter().flatten().map(|series| series.name.as_str()).collect();
+    assert_eq!(found, ["requests_total", "promql good"]);
 }

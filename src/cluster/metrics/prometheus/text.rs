@@ -5,8 +5,11 @@ use std::time::Duration;
 use api::connection::MemberLabels;
 use domain::needs::Target;
 
-/// A query for the samples that these metrics of these members have in the last `range`. One query for all of them:
-/// both cohorts come from one moment.
+/// Bytes that the names of members take in one query at most. VictoriaMetrics refuses queries of more than 16 KiB.
+const MOST_BYTES: usize = 12 * 1024;
+
+/// Queries for the samples that these metrics of these members have in the last `range`: one for all of them, as long as
+/// they fit into one.
 #[must_use]
 pub fn samples(
     names: &[String],
@@ -14,13 +17,33 @@ pub fn samples(
     namespace: &str,
     targets: &[Target],
     range: Duration,
-) -> String {
-    let names = alternatives(names.iter().map(String::as_str));
-    let pods = alternatives(targets.iter().map(|target| target.name.as_str()));
+) -> Vec<String> {
+    let names = alternatives(names.iter().map(|name| literal(name)));
     let namespace = value(namespace);
     let millis = range.as_millis();
     let MemberLabels { namespace: namespace_label, pod: pod_label } = labels;
-    format!("{{__name__=~{names},{namespace_label}={namespace},{pod_label}=~{pods}}}[{millis}ms]")
+    let query = |pods: Vec<String>| {
+        let pods = alternatives(pods.into_iter());
+        format!("{{__name__=~{names},{namespace_label}={namespace},{pod_label}=~{pods}}}[{millis}ms]")
+    };
+    fitting(targets.iter().map(|target| literal(&target.name))).into_iter().map(query).collect()
+}
+
+/// Texts in groups that fit into a query.
+fn fitting(texts: impl Iterator<Item = String>) -> Vec<Vec<String>> {
+    let mut groups: Vec<Vec<String>> = Vec::new();
+    let mut bytes = 0;
+    for text in texts {
+        bytes += text.len() + 1;
+        match groups.last_mut().filter(|_| bytes <= MOST_BYTES) {
+            Some(group) => group.push(text),
+            None => {
+                bytes = text.len() + 1;
+                groups.push(vec![text]);
+            }
+        }
+    }
+    groups
 }
 
 /// A value as PromQL writes it.
@@ -29,10 +52,9 @@ fn value(text: &str) -> String {
     format!("\"{escaped}\"")
 }
 
-/// A value that matches each of these texts and nothing else.
-fn alternatives<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    let quoted: Vec<String> = texts.map(literal).collect();
-    value(&quoted.join("|"))
+/// A value that matches each of these regular expressions and nothing else.
+fn alternatives(expressions: impl Iterator<Item = String>) -> String {
+    value(&expressions.collect::<Vec<_>>().join("|"))
 }
 
 /// A regular expression that matches this text alone.

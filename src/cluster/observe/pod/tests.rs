@@ -35,6 +35,18 @@ fn only_a_mounted_directory_is_updated(#[case] volume: Value, #[case] mount: Val
     assert_eq!(mounts(pod.spec.as_ref().unwrap(), &mounted), expected);
 }
 
+fn spec() -> OptimizationRolloutSpec {
+    let spec = json!({
+        "fleet": {
+            "selector": {},
+            "config": {"rendered": {"name": "settings", "key": "{member}.toml"}},
+        },
+        "optimizations": [{"name": "a", "settings": [{"path": "a", "optimized": true}]}],
+        "stages": [{"name": "full", "percent": 100, "bake": "1m"}],
+    });
+    serde_json::from_value(spec).unwrap()
+}
+
 #[rstest]
 #[case::as_directories(json!({}), &["settings-1", "settings-12"])]
 #[case::a_file_at_a_time(json!({"subPath": "a.toml"}), &[])]
@@ -42,15 +54,7 @@ fn further_maps_are_mounted(#[case] mount: Value, #[case] expected: &[&str]) {
     let maps = ["settings", "settings-1", "settings-12", "settings-x", "other-1"];
     let sources: Vec<Value> = maps.iter().map(|map| json!({"configMap": {"name": map, "optional": true}})).collect();
     let pod = mounting(json!({"projected": {"sources": sources}}), mount);
-    let spec = serde_json::from_value(json!({
-        "fleet": {
-            "selector": {},
-            "config": {"rendered": {"name": "settings", "key": "{member}.toml"}},
-        },
-        "optimizations": [{"name": "a", "settings": [{"path": "a", "optimized": true}]}],
-        "stages": [{"name": "full", "percent": 100, "bake": "1m"}],
-    }));
-    let mounted = read(&pod, "a-0", &spec.unwrap()).mounts_further;
+    let mounted = read(&pod, "a-0", &spec()).mounts_further;
     assert_eq!(mounted.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 
@@ -113,4 +117,28 @@ fn pruning_keeps_what_decisions_look_at() {
     assert_eq!(pruned.annotations().keys().collect::<Vec<_>>(), ["optimization.qudag.io/touched"]);
     assert_eq!(controller(&pruned).map(|owner| owner.kind.as_str()), Some("StatefulSet"));
     assert_eq!((spec.containers[0].image.as_deref(), spec.volumes.as_ref().unwrap().len()), (None, 1));
+}
+
+#[test]
+fn of_several_containers_the_end_that_is_latest_counts_and_any_that_was_killed() {
+    let ended = |code: i32, started: &str, ended: &str| json!({"lastState": {"terminated": {"exitCode": code, "startedAt": started, "finishedAt": ended}}});
+    let container = |name: &str, state: Value| {
+        let mut container = json!({
+            "name": name, "image": "registry.example.com/node:1", "imageID": "", "ready": true, "restartCount": 1,
+        });
+        container.as_object_mut().unwrap().extend(state.as_object().unwrap().clone());
+        container
+    };
+    let containers = [
+        container("node", ended(132, "2026-01-01T00:00:00Z", "2026-01-01T00:10:00Z")),
+        container("sidecar", ended(1, "2026-01-01T00:05:00Z", "2026-01-01T00:20:00Z")),
+        container("well", json!({})),
+    ];
+    let pod = pod(json!({"metadata": {"name": "node-0"}, "status": {"containerStatuses": containers}}));
+    let seen = read(&pod, "node-0", &spec());
+    let at = |text: &str| text.parse().unwrap();
+    let (started, ended) = (at("2026-01-01T00:05:00Z"), at("2026-01-01T00:20:00Z"));
+    assert_eq!(seen.ended, Some(Lifetime { started, ended }));
+    assert!(seen.killed);
+    assert_eq!(seen.restarts, 3);
 }

@@ -149,7 +149,13 @@ fn plans(source: &mut Source, rollout: &OptimizationRollout) {
             pod: member.pod.uid.clone(),
             series: (!source.one_in(9)).then(|| series(source)),
         });
-        history.look(Look { at: Duration::from_secs(look), now: seen.now, scrapes: scrapes.collect(), trouble: None });
+        history.look(Look {
+            at: Duration::from_secs(look),
+            now: seen.now,
+            scrapes: scrapes.collect(),
+            trouble: None,
+            refused: Default::default(),
+        });
         let indicators = &history.measurements().indicators;
         assert!(indicators.iter().all(|status| status.message.len() < 4096), "{indicators:?}");
     }

@@ -1,3 +1,4 @@
+use api::names::{COHORT_LABEL, SERVING_LABEL};
 use rstest::rstest;
 
 use super::*;
@@ -34,6 +35,24 @@ fn a_series_that_appears_grew_from_zero_and_one_that_vanishes_adds_nothing() {
     let after = [series("errors_total", &a, 6.0), series("errors_total", &b, 4.0)];
     assert_eq!(grown_by(&before, &after), 5.0);
     assert_eq!(grown_by(&after, &before), 5.0, "the first series was reset");
+}
+
+#[test]
+fn a_counter_goes_on_when_a_label_that_a_run_sets_on_its_pod_names_its_series_anew() {
+    let sample = |label: &str, cohort: &str, taken: i64, value: f64| {
+        let taken = Some(Timestamp::from_second(taken).unwrap());
+        Series { taken, ..series("errors_total", &[("code", "500"), (label, cohort)], value) }
+    };
+    for name in [COHORT_LABEL, SERVING_LABEL] {
+        for label in [name.replace(['.', '/'], "_"), format!("pod_label_{}", name.replace(['.', '/'], "_"))] {
+            let before = [sample(&label, "baseline", 10, 5000.0)];
+            let after = sample(&label, "optimized", 20, 5003.0);
+            assert_eq!(grown_by(&before, std::slice::from_ref(&after)), 3.0, "{label}");
+            let ended = sample(&label, "baseline", 10, 5000.0);
+            assert_eq!(grown_by(&before, &[ended.clone(), after.clone()]), 3.0, "its last sample is still there");
+            assert_eq!(grown_by(&before, &[after, ended]), 3.0, "whichever comes first");
+        }
+    }
 }
 
 #[rstest]

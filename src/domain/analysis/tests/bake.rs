@@ -74,3 +74,23 @@ fn what_was_measured_before_the_members_acknowledged_is_no_part_of_the_bake() {
     watch.history.follow(sampling(errors()), watch.at - late);
     assert_eq!(watch.look(1, 0.0, 0.0).covered, late);
 }
+
+#[rstest]
+#[case::who_answers_while_everybody_is_optimized(true, true, Duration::ZERO)]
+#[case::who_answers_where_others_should_be_left(false, true, EVERY * 5)]
+#[case::nobody_answers(true, false, EVERY * 5)]
+fn a_comparison_is_silent_with(#[case] everybody: bool, #[case] answers: bool, #[case] expected: Duration) {
+    let metric = json!({"ratio": {"numerator": "errors_total", "denominator": "requests_total"}});
+    let mut sampling = sampling(json!({"name": "errors", "maxIncrease": "10%", "window": "6s", "metric": metric}));
+    sampling.everybody = everybody;
+    let mut watch = Watch { history: History::new(sampling, Duration::ZERO), at: Duration::ZERO };
+    watch.look(4, 0.0, 0.0);
+    let mut requests = 400.0;
+    for _ in 0..5 {
+        requests += 100.0;
+        let values = [("requests_total", requests), ("errors_total", 0.0)];
+        watch.take(["o1", "o2"].map(|member| scrape(member, answers.then_some(&values[..]))).into());
+    }
+    assert_eq!(watch.history.measurements().silent_for, expected);
+    assert!(!watch.history.measurements().passing);
+}

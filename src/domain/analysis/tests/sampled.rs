@@ -39,7 +39,7 @@ impl Sampled {
                 Scrape { member: (*member).to_owned(), pod: format!("{member}-uid"), series: Some(series) }
             });
             let (at, scrapes) = (Duration::from_secs(self.second), scrapes.collect());
-            self.history.look(Look { at, now: time(self.second), scrapes, trouble: None });
+            self.history.look(Look { at, now: time(self.second), scrapes, trouble: None, refused: BTreeMap::new() });
         }
         self.history.measurements()
     }
@@ -90,7 +90,7 @@ fn a_server_that_stops_scraping_adds_no_time_and_is_silent_when_its_samples_are_
     };
     for second in (62..200).step_by(2) {
         let (at, scrapes) = (Duration::from_secs(second), scrapes(&watch));
-        watch.history.look(Look { at, now: time(second), scrapes, trouble: None });
+        watch.history.look(Look { at, now: time(second), scrapes, trouble: None, refused: BTreeMap::new() });
     }
     let measured = watch.history.measurements();
     assert_eq!((measured.covered, measured.passing), (before.covered, false));
@@ -140,10 +140,32 @@ fn trouble_with_the_source_is_what_every_indicator_says() {
     let scrapes =
         OFFSETS.map(|(member, _)| Scrape { member: member.to_owned(), pod: format!("{member}-uid"), series: None });
     let trouble = Some("Connection prometheus answers 503".to_owned());
-    watch.history.look(Look { at: Duration::from_secs(62), now: time(62), scrapes: scrapes.to_vec(), trouble });
+    watch.history.look(Look {
+        at: Duration::from_secs(62),
+        now: time(62),
+        scrapes: scrapes.to_vec(),
+        trouble,
+        refused: BTreeMap::new(),
+    });
     let measured = watch.history.measurements();
     assert_eq!(measured.indicators[0].message, "Connection prometheus answers 503");
     assert_eq!((measured.indicators[0].verdict, measured.covered), (Verdict::Inconclusive, covered));
+}
+
+#[rstest]
+#[case::of_the_indicator_itself("up", "Connection prometheus answers 400 Bad Request (bad_data)")]
+#[case::of_another_one("down", "1 of 1 optimized members have data")]
+fn a_query_that_is_refused_is_what_its_own_indicator_says(#[case] refused: &str, #[case] message: &str) {
+    let indicator = json!({"name": "load", "max": "5", "metric": {"promql": {"query": "up"}}});
+    let mut history = History::new(by_connection(indicator), Duration::ZERO);
+    let level = Series { name: query::expression_name("up"), labels: Vec::new(), value: 1.0, taken: Some(time(1)) };
+    let scrapes = vec![Scrape { member: "o1".to_owned(), pod: "o1-uid".to_owned(), series: Some(vec![level]) }];
+    let trouble = "Connection prometheus answers 400 Bad Request (bad_data)".to_owned();
+    let refused = BTreeMap::from([(refused.to_owned(), trouble)]);
+    history.look(Look { at: Duration::from_secs(2), now: time(2), scrapes, trouble: None, refused });
+    let indicator = &history.measurements().indicators[0];
+    let is_other = indicator.verdict == Verdict::Pass && message.contains("have data");
+    assert!(indicator.message == message || is_other, "{indicator:?}");
 }
 
 #[test]
@@ -159,7 +181,7 @@ fn a_report_is_as_old_as_its_sample_and_of_ended_series_says_nothing() {
         |series: Vec<Series>| Scrape { member: "o1".to_owned(), pod: "o1-uid".to_owned(), series: Some(series) };
     let mut look = |second: u64, series: Vec<Series>| {
         let (at, scrapes) = (Duration::from_secs(second), vec![scrape(series)]);
-        watch.history.look(Look { at, now: time(second), scrapes, trouble: None });
+        watch.history.look(Look { at, now: time(second), scrapes, trouble: None, refused: BTreeMap::new() });
         watch.history.measurements().reports.get("o1").cloned()
     };
     assert_eq!(look(2, Vec::new()), None, "nothing is no report");
@@ -189,7 +211,13 @@ fn samples_are_looked_at_anew_when(#[case] looks: &[(u64, [u64; 3])], #[case] ex
             Scrape { member: member.to_owned(), pod: format!("{member}-uid"), series }
         });
         let scrapes = scrapes.collect();
-        history.look(Look { at: Duration::from_secs(*second), now: time(*second), scrapes, trouble: None });
+        history.look(Look {
+            at: Duration::from_secs(*second),
+            now: time(*second),
+            scrapes,
+            trouble: None,
+            refused: BTreeMap::new(),
+        });
     }
     assert_eq!(history.outcomes[0].len(), expected);
 }

@@ -87,6 +87,20 @@ fn of_a_gauge_whose_labels_changed_the_newest_series_counts() {
     assert_eq!(track.window(MINUTE), Err(Gap::Several));
 }
 
+#[rstest]
+#[case::no_longer_than_the_time_between_samples(10, (120.0, 15.0))]
+#[case::longer(20, (110.0, 30.0))]
+#[case::longer_than_what_is_kept(300, (100.0, 45.0))]
+fn a_level_grows_from_the_last_sample_before_its_window(#[case] window: u64, #[case] first: (f64, f64)) {
+    let query = Query::Growth("level".parse::<Selector>().unwrap());
+    let mut track = Track::default();
+    for (second, value) in [(0, 100.0), (15, 110.0), (30, 120.0), (45, 130.0)] {
+        look(&mut track, &query, second, Some(&[sample("level", i64::try_from(second).unwrap(), value)]));
+    }
+    let window = track.window(Duration::from_secs(window)).unwrap();
+    assert_eq!((window.amount.part, window.first_level), (130.0, Some(first)));
+}
+
 #[test]
 fn a_server_whose_clock_went_back_brings_nothing_new() {
     let (mut track, query) = (Track::default(), counter());
@@ -152,17 +166,6 @@ fn a_period_is_covered_by_every_sample_that_overlaps_it(
     let epoch = Duration::from_secs(1_000_000);
     let period = Period { from: epoch + Duration::from_secs(from), to: epoch + Duration::from_secs(to) };
     assert_eq!(filled(6).covering(period).map(|amount| amount.part), requests);
-}
-
-#[test]
-fn of_a_level_the_newest_counts_and_the_first_within_the_window_is_what_it_grew_from() {
-    let query = Query::Gauge("level".parse::<Selector>().unwrap());
-    let mut track = Track::default();
-    for (second, value) in [(0, 1.0), (10, 4.0), (20, 9.0), (30, 16.0)] {
-        look(&mut track, &query, second, Some(&[sample("level", i64::try_from(second).unwrap(), value)]));
-    }
-    let window = track.window(Duration::from_secs(25)).unwrap();
-    assert_eq!((window.amount.part, window.first_level), (16.0, Some((4.0, 20.0))));
 }
 
 #[test]

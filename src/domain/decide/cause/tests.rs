@@ -12,7 +12,7 @@ use serde_json::json;
 use super::cause;
 use crate::{
     decide::{fixture::Fixture, pass::Pass},
-    observation::{Breach, Measurements},
+    observation::{Breach, Lifetime, Measurements},
 };
 
 fn measured(fixture: &mut Fixture, edit: impl FnOnce(&mut Measurements)) {
@@ -152,6 +152,40 @@ fn what_kubernetes_tells_of_the_optimized_counts_beyond_what_it_tells_of_the_oth
         assert_eq!(cause.reason, Reason::LimitBreached);
         assert!(cause.message.contains("of 2 optimized members") && cause.message.contains("node-"), "{cause:?}");
     }
+}
+
+#[rstest]
+#[case::a_loop_of_which_both_restarts_are_recent((2, false), (1799, 10), true)]
+#[case::two_restarts_that_are_far_apart((2, false), (1800, 10), false)]
+#[case::a_kill_a_while_ago((1, true), (7200, 1799), true)]
+#[case::a_kill_long_ago((1, true), (7200, 1800), false)]
+fn a_crash_counts_while_it_is_recent(
+    #[case] (restarts, killed): (i32, bool),
+    #[case] (started, ended): (i64, i64),
+    #[case] expected: bool,
+) {
+    let mut fixture = Fixture::new("oobh", 50);
+    fixture.seen.now += Duration::from_secs(7200);
+    let ago = |seconds| fixture.seen.now - jiff::SignedDuration::from_secs(seconds);
+    let ended = Some(Lifetime { started: ago(started), ended: ago(ended) });
+    let pod = &mut fixture.seen.members[0].pod;
+    (pod.restarts, pod.killed, pod.ended) = (restarts, killed, ended);
+    assert_eq!(cause(&Pass::new(&fixture.rollout, &fixture.seen)).is_some(), expected);
+}
+
+#[test]
+fn an_outage_of_all_hides_no_crash_for_good() {
+    let mut fixture = Fixture::new("oobh", 50);
+    let outage = fixture.seen.now;
+    for member in &mut fixture.seen.members {
+        member.pod.restarts = 2;
+        member.pod.ended = Some(Lifetime { started: outage, ended: outage });
+    }
+    assert_eq!(cause(&Pass::new(&fixture.rollout, &fixture.seen)), None);
+    fixture.seen.now += Duration::from_secs(1800);
+    let pod = &mut fixture.seen.members[0].pod;
+    (pod.restarts, pod.ended) = (4, Some(Lifetime { started: fixture.seen.now, ended: fixture.seen.now }));
+    assert!(cause(&Pass::new(&fixture.rollout, &fixture.seen)).is_some());
 }
 
 #[rstest]

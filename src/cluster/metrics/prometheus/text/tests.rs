@@ -11,10 +11,24 @@ fn target(name: &str) -> Target {
 fn one_query_names_every_metric_and_every_member() {
     let names = ["errors_total".to_owned(), "requests_total".to_owned()];
     let targets = [target("node-0"), target("node.1")];
-    let query = samples(&names, &MemberLabels::default(), "qudag", &targets, Duration::from_secs(60));
+    let queries = samples(&names, &MemberLabels::default(), "qudag", &targets, Duration::from_secs(60));
     let expected =
         "{__name__=~\"errors_total|requests_total\",namespace=\"qudag\",pod=~\"node-0|node\\\\.1\"}[60000ms]";
-    assert_eq!(query, expected);
+    assert_eq!(queries, [expected]);
+}
+
+#[test]
+fn members_that_fit_into_no_query_are_asked_for_in_several() {
+    let names = ["requests_total".to_owned()];
+    let name = |number: usize| format!("cache-of-a-large-fleet-with-a-long-name-{number:04}");
+    let targets: Vec<Target> = (0..2000).map(|number| target(&name(number))).collect();
+    let queries = samples(&names, &MemberLabels::default(), "qudag", &targets, Duration::from_secs(60));
+    assert!(queries.iter().all(|query| query.len() <= 16 * 1024), "what VictoriaMetrics accepts");
+    let pods = |query: &String| query.split("pod=~\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let asked: Vec<String> =
+        queries.iter().flat_map(|query| pods(query).split('|').map(str::to_owned).collect::<Vec<_>>()).collect();
+    assert_eq!(asked, (0..2000).map(name).collect::<Vec<_>>());
+    assert_eq!(queries.len(), (2000 * 45_usize).div_ceil(12 * 1024), "and in as few as there can be");
 }
 
 #[rstest]
@@ -23,8 +37,9 @@ fn one_query_names_every_metric_and_every_member() {
 #[case::a_line("a\"}\nor up")]
 #[case::everything(".*|.+")]
 fn a_name_stays_a_value(#[case] hostile: &str) {
-    let query =
+    let queries =
         samples(&[hostile.to_owned()], &MemberLabels::default(), "qudag", &[target("p")], Duration::from_secs(1));
+    let [query] = queries.as_slice() else { panic!("{queries:?}") };
     let rest = query.strip_prefix("{__name__=~\"").unwrap();
     // The first quote that is not escaped ends the value, and only what we wrote follows.
     let mut escaped = false;
