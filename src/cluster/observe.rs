@@ -81,6 +81,7 @@ impl World {
         match &selector {
             Ok(selector) => {
                 seen.members = self.members(namespace, rollout, selector);
+                seen.ending = ending(namespace, rollout, selector, &seen.members);
                 seen.shared_node = shared_node(&seen.members);
                 seen.members.dedup_by(|a, b| a.name == b.name);
             }
@@ -135,6 +136,22 @@ impl World {
         members.sort_by(|a, b| (&a.name, &a.pod.name).cmp(&(&b.name, &b.pod.name)));
         members
     }
+}
+
+/// Members that have no other pod than one that is being deleted.
+fn ending(
+    namespace: &Namespace,
+    rollout: &OptimizationRollout,
+    selector: &Selector,
+    members: &[Member],
+) -> BTreeMap<String, Timestamp> {
+    let pods = namespace.pods.state();
+    let ending = pods.iter().filter(|pod| selector.matches(pod.labels()) && !pod::has_ended(pod)).filter_map(|pod| {
+        let until = pod.metadata.deletion_timestamp.as_ref()?.0;
+        Some((pod::member_name(pod, rollout.spec.fleet.identity)?, until))
+    });
+    let is_there = |name: &str| members.binary_search_by(|member| member.name.as_str().cmp(name)).is_ok();
+    ending.filter(|(name, _)| !is_there(name)).collect()
 }
 
 /// Why a fleet whose members are its Nodes is none: several of its pods on one of them would share a file.

@@ -132,14 +132,15 @@ impl Memory {
         }
     }
 
-    /// Tells an observation how long its fleet has been watched, and who has gone since.
+    /// Tells an observation how long its fleet has been watched, and who has gone since. Who is still ending has not.
     pub fn watch(&self, key: &Key, seen: &mut Observation) {
         let now = Instant::now();
         let mut rollouts = self.lock();
         let new = || Fleet { watched_since: now, present: BTreeSet::new(), gone: BTreeMap::new() };
         let fleet = rollouts.entry(key.clone()).or_default().fleet.get_or_insert_with(new);
-        let names = || seen.members.iter().map(|member| &member.name);
-        if !fleet.present.iter().eq(names()) {
+        let names = || seen.members.iter().map(|member| &member.name).chain(seen.ending.keys());
+        let is_same = fleet.present.len() == names().count() && names().all(|name| fleet.present.contains(name));
+        if !is_same {
             let present: BTreeSet<String> = names().cloned().collect();
             fleet.gone.extend(fleet.present.difference(&present).map(|name| (name.clone(), now)));
             fleet.gone.retain(|name, since| !present.contains(name) && since.elapsed() < REMEMBERED);

@@ -21,8 +21,6 @@ use kubelet::Kubelet;
 
 /// From the disappearance of a pod to its successor.
 const RECREATION: Duration = Duration::from_millis(500);
-/// From the deletion of a pod to its end.
-const TERMINATION: Duration = Duration::from_secs(1);
 /// From the start of a container to its readiness.
 const START: Duration = Duration::from_secs(1);
 
@@ -45,6 +43,8 @@ pub struct FleetSpec {
     pub config_map: String,
     /// The container port named `metrics`, which is also that of the Service.
     pub port: u16,
+    /// From the deletion of a pod to its end.
+    pub termination: Duration,
     /// Over how many Nodes the members are spread, round robin.
     pub nodes: usize,
     /// Over how many zones the Nodes are spread, round robin.
@@ -70,6 +70,7 @@ impl Default for FleetSpec {
             selector: map(&[("app", "qudag-node"), ("optimization.qudag.io/serving", "true")]),
             config_map: "qudag-optimizations".to_owned(),
             port: 9090,
+            termination: Duration::from_secs(1),
             nodes: 3,
             zones: 3,
         }
@@ -78,7 +79,7 @@ impl Default for FleetSpec {
 
 /// A running fleet. It stops when the last clone of it is dropped.
 ///
-/// - A pod that is deleted or evicted ends after 1 s. One that is gone comes back after 500 ms with a new uid and
+/// - A pod that is deleted or evicted ends after its `termination`. One that is gone comes back after 500 ms with a new uid and
 ///   address and the labels of the template. A new pod is ready 1 s after it appears; those of the start are ready at once.
 /// - A changed ConfigMap reaches the processes of the pods after 60 s, or 300 ms after the labels or annotations of
 ///   the pod change: as it was *before* the instant of that change, so a touch that is sent together with the write
@@ -281,7 +282,7 @@ impl World {
         if is_being_deleted(pod) && !is_being_deleted(before) {
             let (world, pod) = (self.clone(), pod.clone());
             tokio::spawn(async move {
-                sleep(TERMINATION).await;
+                sleep(world.spec.termination).await;
                 let key = world.key(text(&pod, "/metadata/name"));
                 let is_there = |other: Value| text(&other, "/metadata/uid") == text(&pod, "/metadata/uid");
                 if world.server.object(&key).is_some_and(is_there) {

@@ -71,21 +71,24 @@ pub fn evictions(pass: &Pass<'_>, members: &[&Standing<'_>]) -> Vec<PodTarget> {
     if pass.spec.fleet.config.reload == Reload::Watch {
         return Vec::new();
     }
-    let due = members.iter().filter(|standing| needs_restart(pass, standing));
-    let (free, bearing): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) =
-        due.partition(|standing| standing.member.pod.serving.as_deref() == Some("false") || is_broken(pass, standing));
-    let spare = spare(pass, &free);
+    let due: Vec<&Standing<'_>> = members.iter().copied().filter(|standing| needs_restart(pass, standing)).collect();
+    let (free, mut bearing): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) = due
+        .iter()
+        .partition(|standing| standing.member.pod.serving.as_deref() == Some("false") || is_broken(pass, standing));
+    // Who is missing already leaves first, and is not missed twice.
+    bearing.sort_by_key(|standing| standing.member.pod.ready);
+    let spare = spare(pass, &due).saturating_sub(free.len());
     free.into_iter().chain(bearing.into_iter().take(spare)).map(|standing| target(&standing.member.pod)).collect()
 }
 
-/// How many members more may leave where these do, as far as the others can bear their load.
+/// How many members may leave at once, these among them, as far as the others can bear their load.
 #[must_use]
 pub fn spare(pass: &Pass<'_>, leaving: &[&Standing<'_>]) -> usize {
     let all = &pass.seen.members;
     let increase = pass.spec.traffic.as_ref().map_or(LOAD_INCREASE, |traffic| traffic.max_load_increase.value());
     let counted: BTreeSet<&str> = leaving.iter().map(|standing| standing.member.name.as_str()).collect();
     let unready = all.iter().filter(|member| !member.pod.ready && !counted.contains(member.name.as_str())).count();
-    let missing = unready + pass.expected_back().count() + leaving.len();
+    let missing = unready + pass.expected_back().count();
     traffic::may_leave(all.len(), increase).max(1).saturating_sub(missing)
 }
 

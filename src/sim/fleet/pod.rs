@@ -42,6 +42,7 @@ pub(super) fn pod(spec: &FleetSpec, name: &str, ordinal: usize, ready: bool, now
         },
         "spec": {
             "nodeName": format!("node-{}", member % spec.nodes.max(1)),
+            "terminationGracePeriodSeconds": spec.termination.as_secs().max(30),
             "containers": [{
                 "name": "node", "image": "registry.example.com/fleet-node:1.0.0",
                 "ports": [{"name": "metrics", "containerPort": spec.port, "protocol": "TCP"}],

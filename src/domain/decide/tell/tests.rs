@@ -44,6 +44,20 @@ fn the_others_are_restarted_once_a_member_has_left(
     assert_eq!(evictions(&pass, &pending).len(), expected);
 }
 
+#[rstest]
+#[case::in_its_time(0, 0)]
+#[case::a_moment_longer(59, 0)]
+#[case::for_good(60, 1)]
+fn the_others_are_not_restarted_while_a_pod_ends(#[case] beyond: u64, #[case] expected: usize) {
+    let mut fixture = left();
+    fixture.seen.watched_for = Duration::from_secs(3600);
+    fixture.seen.ending = [("node-5".to_owned(), fixture.seen.now + Duration::from_secs(600))].into();
+    fixture.seen.now += Duration::from_secs(600 + beyond);
+    let pass = Pass::new(&fixture.rollout, &fixture.seen);
+    let pending: Vec<_> = pass.roster.pending().collect();
+    assert_eq!(evictions(&pass, &pending).len(), expected);
+}
+
 /// The same, of a run that goes back, where so many of them have not been ready for so many seconds.
 fn broken(unready: usize, seconds: u64) -> Fixture {
     let mut fixture = left();
@@ -63,7 +77,7 @@ fn broken(unready: usize, seconds: u64) -> Fixture {
 #[case::more_than_the_others_can_bear(3, 30, &["node-0", "node-1", "node-2"])]
 #[case::less_than_that(1, 30, &["node-0"])]
 #[case::none(0, 30, &["node-0"])]
-#[case::all_for_a_moment(5, 29, &[])]
+#[case::all_for_a_moment(5, 29, &["node-0"])]
 fn members_that_go_back_and_are_not_ready_are_restarted_at_once_where_that_are(
     #[case] unready: usize,
     #[case] seconds: u64,
@@ -72,15 +86,24 @@ fn members_that_go_back_and_are_not_ready_are_restarted_at_once_where_that_are(
     assert_eq!(restarted(&broken(unready, seconds)), expected);
 }
 
-#[test]
-fn members_that_are_switched_and_not_ready_wait_for_the_others() {
-    let mut fixture = broken(5, 30);
+#[rstest]
+#[case::all_of_them(&[0, 1, 2, 3, 4], &["node-0"])]
+#[case::one(&[3], &["node-3"])]
+#[case::none(&[], &["node-0"])]
+fn members_that_are_switched_and_not_ready_leave_one_after_the_other_and_first(
+    #[case] unready: &[usize],
+    #[case] expected: &[&str],
+) {
+    let mut fixture = broken(0, 30);
+    for member in unready {
+        fixture.seen.members[*member].pod.ready = false;
+    }
     fixture.run().aborted_at = None;
     fixture.rollout.status.as_mut().unwrap().retreat = None;
     for entry in fixture.seen.shards[0].record.members.values_mut() {
         entry.cohort = Cohort::Optimized;
     }
-    assert_eq!(restarted(&fixture), Vec::<String>::new());
+    assert_eq!(restarted(&fixture), expected);
 }
 
 #[rstest]

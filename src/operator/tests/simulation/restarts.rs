@@ -62,6 +62,29 @@ async fn each_switched_member_is_restarted_once_and_half_of_the_fleet_always_ser
 }
 
 #[tokio::test(start_paused = true)]
+async fn pods_that_take_long_to_end_are_waited_for_before_others_are_restarted() {
+    let fleet = FleetSpec { termination: Duration::from_secs(100), ..FleetSpec::default() };
+    let world = World::of(fleet, true);
+    let _replica = world.start("replica-1");
+    let mut at_once = restarting("pooling");
+    let last = at_once["spec"]["stages"].as_array_mut().unwrap().pop().unwrap();
+    at_once["spec"]["stages"] = json!([last]);
+    world.apply(&at_once);
+    let ending = |world: &World| {
+        let pods = world.server.objects("pods");
+        pods.iter().filter(|pod| !pod["metadata"]["deletionTimestamp"].is_null()).count()
+    };
+    let mut most = 0;
+    while world.reason("pooling") != "Baking" {
+        most = most.max(ending(&world) + (10 - world.server.objects("pods").len()));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!((1..=5).contains(&most), "{most} members were missing at once");
+    assert_eq!(evictions(&world).len(), 8, "everybody but the holdout, once");
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_retreat_restarts_the_optimized_members_and_half_of_the_fleet_always_serves() {
     let world = World::of(FleetSpec::default(), true);
     let _replica = world.start("replica-1");
