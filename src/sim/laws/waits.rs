@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::OptimizationRollout;
 use api::fleet::Delivery;
 use domain::record::Cohort;
-use domain::{delivery, format};
+use domain::{delivery, format, rendering};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::core::{Selector, SelectorExt};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::hands::{Hands, displaced};
 use super::harm::WELL;
-use super::map::{asks_members, files, switches};
+use super::map::{Map, asks_members, files, switches};
 use super::view::View;
 use crate::kind::Key;
 use crate::object::{labels, text, texts};
@@ -137,7 +137,7 @@ impl Waiting<'_> {
     /// Whether the owner of a ConfigMap keeps it from being read or written, in the way that is told.
     fn is_out_of_reach(&self, reason: &str) -> bool {
         let config = &self.rollout.spec.fleet.config;
-        self.view.maps_for(self.rollout).any(|(key, map)| {
+        self.maps().any(|(key, map)| {
             let parses = |file: &String| format::read(config.format, file, std::iter::empty()).is_ok();
             match reason {
                 "ConfigMapImmutable" | "NotOptedIn" => self.view.is_locked(key),
@@ -150,6 +150,19 @@ impl Waiting<'_> {
                 _ => false,
             }
         })
+    }
+
+    /// ConfigMaps that bring the settings to members, or are to do so: what one is called is enough, because nobody can
+    /// put a file into one that is out of reach.
+    fn maps(&self) -> impl Iterator<Item = (&Key, &Map)> {
+        let is_named = move |key: &Key| match &self.rollout.spec.fleet.config.delivery {
+            Delivery::Rendered(rendered) => rendering::shard_index(rendered, &key.name).is_some(),
+            Delivery::Patched(patched) => delivery::member_of(&patched.name, &key.name)
+                .is_some_and(|member| self.view.fleet(self.rollout).any(|(pod, _)| pod.name == member)),
+        };
+        let brings = move |key: &Key, map: &Map| !files(self.rollout, key, map.files.keys()).is_empty();
+        let maps = self.view.maps().filter(|(key, _)| key.namespace == self.key.namespace);
+        maps.filter(move |(key, map)| is_named(key) || brings(key, map))
     }
 }
 

@@ -153,8 +153,30 @@ fn a_retreat_that_waits_tells(#[case] edit: fn(&mut Value), #[case] breaks: bool
     assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
 }
 
-#[test]
-fn a_rollout_that_names_a_key_that_is_in_no_map_never_starts() {
+#[rstest]
+#[case::is_immutable("settings", "ConfigMapImmutable", |map: &mut Value| map["immutable"] = json!(true), false)]
+#[case::is_broken("settings", "ConfigUnreadable", |map: &mut Value| map["data"][".members.json"] = json!("{"), false)]
+#[case::can_be_written("settings", "ConfigMapImmutable", |_: &mut Value| {}, true)]
+#[case::is_not_its_own("elsewhere", "ConfigMapImmutable", |map: &mut Value| map["immutable"] = json!(true), true)]
+fn a_rollout_never_starts_because_a_map_without_files(
+    #[case] name: &str,
+    #[case] reason: &str,
+    #[case] edit: fn(&mut Value),
+    #[case] breaks: bool,
+) {
+    let mut story = Story::new();
+    let mut without_files = settings(-1, &[]);
+    edit(&mut without_files);
+    story.cluster(&key("ConfigMap", name), Some(without_files));
+    story.never_starts(reason);
+    story.calm();
+    assert_eq!(story.broken().contains(&"L13 convergence and quiet"), breaks, "{:#?}", story.laws.violations());
+}
+
+#[rstest]
+#[case::and_says_so("ConfigUnreadable")]
+#[case::and_the_owner_of_one_forbids_to_edit_it("NotOptedIn")]
+fn a_rollout_that_names_a_key_that_is_in_no_map_never_starts(#[case] reason: &str) {
     let mut story = Story::new();
     story.edit(None, &map(), json!({}), |map| *map = settings(1, &[]));
     story.edit(None, &rollout(), json!({}), |rollout| {
@@ -162,7 +184,7 @@ fn a_rollout_that_names_a_key_that_is_in_no_map_never_starts() {
     });
     let own = json!({"metadata": {"name": "node-0-config", "namespace": "fleet"}, "data": {"node.toml": BASELINE}});
     story.cluster(&key("ConfigMap", "node-0-config"), Some(own));
-    story.never_starts("ConfigUnreadable");
+    story.never_starts(reason);
     story.calm();
     assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.laws.violations());
 }
