@@ -34,8 +34,8 @@ pub struct History {
     queries: Vec<Result<Query, String>>,
     tracks: BTreeMap<String, Member>,
     outcomes: Vec<VecDeque<bool>>,
-    /// Whether an indicator has been judged on new samples since time was last counted.
-    judged_anew: Vec<bool>,
+    /// When the newest samples came that an indicator has been judged on; none since time was last counted.
+    judged_to: Vec<Option<Duration>>,
     numerator_seen: Vec<bool>,
     /// When the baseline last broke an absolute limit of an indicator.
     baseline_broke: Vec<Option<Duration>>,
@@ -64,7 +64,7 @@ impl History {
         let queries: Vec<_> = sampling.indicators.iter().map(|indicator| Query::new(&indicator.metric)).collect();
         Self {
             outcomes: vec![VecDeque::new(); queries.len()],
-            judged_anew: vec![false; queries.len()],
+            judged_to: vec![None; queries.len()],
             numerator_seen: vec![false; queries.len()],
             baseline_broke: vec![None; queries.len()],
             queries,
@@ -160,23 +160,24 @@ impl History {
         self.last_look = Some(look.at);
     }
 
-    /// Counts the time since the last look that counted, if every required indicator has been judged on new samples
-    /// since: a sample that was there before measures nothing. Never more than nobody watched for: two intervals, or
-    /// the age that samples may have.
+    /// Counts the time up to the newest samples, if every required indicator has been judged on new ones since time was
+    /// last counted: a sample that was there before measures nothing, and what comes after the newest one nobody has
+    /// seen. Never more than nobody watched for: two intervals, or the age that samples may have.
     fn count(&mut self, at: Duration, passing: bool) {
-        let mut required = self.sampling.indicators.iter().zip(&self.judged_anew);
-        let measured = required.all(|(indicator, anew)| *anew || indicator.mode != Mode::Enforce);
-        if passing && !measured {
-            return;
-        }
+        let required = self.sampling.indicators.iter().zip(&self.judged_to);
+        let mut required = required.filter(|(indicator, _)| indicator.mode == Mode::Enforce);
+        let seen_to = required.try_fold(at, |to, (_, judged)| judged.map(|judged| to.min(judged)));
+        let to = if passing { seen_to } else { Some(at) };
+        let Some(to) = to else { return };
         let stale_after = self.sampling.stale_after().unwrap_or_default();
         let most = (self.sampling.interval * 2).max(stale_after);
         if passing && self.sampling.counting {
-            let since = self.counted_to.map_or(Duration::ZERO, |to| at.saturating_sub(to));
+            let since = self.counted_to.map_or(Duration::ZERO, |from| to.saturating_sub(from));
             self.measurements.covered += since.min(most);
         }
-        self.counted_to = Some(at);
-        self.judged_anew.fill(false);
+        // Samples may have come before the bake began that they are judged in.
+        self.counted_to = self.counted_to.max(Some(to));
+        self.judged_to.fill(None);
     }
 
     fn remember(&mut self, look: &Look) {
@@ -258,12 +259,12 @@ impl History {
             .collect()
     }
 
-    /// Whether the optimized members have new samples since this was last true: each that answers, or half of them once
-    /// one has its second. So a sample is part of one look, however the scrapes are spread. Without a source that keeps
-    /// samples, every look is new.
-    fn is_renewed(&mut self, index: usize) -> bool {
+    /// When the newest samples of the optimized members came, if they have new ones since there last was such a time:
+    /// each that answers, or half of them once one has its second. So a sample is part of one look, however the scrapes
+    /// are spread. Without a source that keeps samples, every look is new.
+    fn renewed_at(&mut self, index: usize, at: Duration) -> Option<Duration> {
         if self.sampling.stale_after().is_none() {
-            return true;
+            return Some(at);
         }
         let optimized = self.tracks.values().filter(|member| member.optimized);
         let tracks: Vec<&Track> = optimized.filter_map(|member| member.tracks.get(index)).collect();
@@ -271,17 +272,19 @@ impl History {
         let renewed = tracks.iter().filter(|track| track.renewals() > 0).count();
         let round_is_over = renewed * 2 >= tracks.len() && tracks.iter().any(|track| track.renewals() > 1);
         if renewed == 0 || (renewed < answering && !round_is_over) {
-            return false;
+            return None;
         }
+        // The look at which all of them are new comes later where one only ceases to answer.
+        let newest = tracks.iter().map(|track| track.renewed_at()).max();
         for track in self.tracks.values_mut().filter_map(|member| member.tracks.get_mut(index)) {
             track.forget_renewals();
         }
-        true
+        newest
     }
 
     fn verdict(&mut self, index: usize, look: &Look) -> Option<(Judgement, IndicatorStatus)> {
         let at = look.at;
-        let renewed = self.is_renewed(index);
+        let renewed = self.renewed_at(index, at);
         let indicator = self.sampling.indicators.get(index)?.clone();
         let (judgement, optimized, baseline) = match self.queries.get(index)? {
             Err(error) => (Judgement::Unknown(error.clone()), None, None),
@@ -314,9 +317,9 @@ impl History {
             }
         };
         let outcomes = self.outcomes.get_mut(index)?;
-        if renewed {
+        if renewed.is_some() {
             outcomes.push_back(matches!(judgement, Judgement::Beyond(_)));
-            self.judged_anew.get_mut(index).into_iter().for_each(|anew| *anew = true);
+            self.judged_to.get_mut(index).into_iter().for_each(|judged| *judged = renewed);
         }
         while outcomes.len() > usize::try_from(indicator.confirm.looks).unwrap_or(1) {
             outcomes.pop_front();

@@ -39,6 +39,8 @@ pub struct Track {
     gap: Option<Gap>,
     /// New samples since they were last forgotten.
     renewals: u32,
+    /// Monotonic time of the look that brought the newest one.
+    renewed_at: Duration,
 }
 
 /// What a member's samples within a window amount to.
@@ -113,6 +115,7 @@ impl Track {
         self.last = Some((at, raw));
         self.steps.push_back(Step { at, span, amount });
         self.renewals = self.renewals.saturating_add(1);
+        self.renewed_at = moment.at;
         Ok(())
     }
 
@@ -126,6 +129,12 @@ impl Track {
     #[must_use]
     pub const fn renewals(&self) -> u32 {
         self.renewals
+    }
+
+    /// When the look was that brought the newest sample.
+    #[must_use]
+    pub const fn renewed_at(&self) -> Duration {
+        self.renewed_at
     }
 
     /// Forgets that new samples came.

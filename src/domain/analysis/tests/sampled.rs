@@ -6,11 +6,13 @@ use super::*;
 struct Sampled {
     history: History,
     second: u64,
+    /// Nobody is scraped any more after this second.
+    stops: u64,
 }
 
 impl Sampled {
     fn new() -> Self {
-        Self { history: History::new(by_connection(errors()), Duration::ZERO), second: 0 }
+        Self { history: History::new(by_connection(errors()), Duration::ZERO), second: 0, stops: u64::MAX }
     }
 
     /// Looks up to this second. Members are scraped at these offsets; `errors` is the share of errors of a member in the
@@ -19,7 +21,7 @@ impl Sampled {
         while self.second < end {
             self.second += 2;
             let scrapes = offsets.iter().map(|(member, offset)| {
-                let Some(since) = self.second.checked_sub(*offset) else {
+                let Some(since) = self.second.min(self.stops).checked_sub(*offset) else {
                     return Scrape {
                         member: (*member).to_owned(),
                         pod: format!("{member}-uid"),
@@ -96,6 +98,28 @@ fn a_server_that_stops_scraping_adds_no_time_and_is_silent_when_its_samples_are_
     assert_eq!((measured.covered, measured.passing), (before.covered, false));
     assert!(measured.indicators[0].message.contains("staleAfter"), "{:?}", measured.indicators);
     assert!(measured.silent_for >= Duration::from_secs(100), "{:?}", measured.silent_for);
+}
+
+#[test]
+fn a_server_that_stops_scraping_between_two_members_adds_no_time_after_its_last_sample() {
+    let mut watch = Sampled::new();
+    let before = watch.until(46, &OFFSETS, |_, _| 0.0).covered;
+    // Of o2 there is one more sample, and the last one of o1 gets too old before it does.
+    watch.stops = 54;
+    let covered = watch.until(200, &OFFSETS, |_, _| 0.0).covered;
+    assert_eq!(covered - before, Duration::from_secs(6), "from the look at 46 s to that at 52 s");
+}
+
+#[test]
+fn samples_that_came_before_a_bake_began_add_nothing_to_it_although_they_are_judged_in_it() {
+    let mut watch = Sampled::new();
+    watch.stops = 54;
+    watch.until(54, &OFFSETS, |_, _| 0.0);
+    let bake = Timestamp::from_second(100).unwrap();
+    watch.history.follow(Sampling { bake, ..by_connection(errors()) }, Duration::from_secs(54));
+    assert_eq!(watch.until(88, &OFFSETS, |_, _| 0.0).covered, Duration::ZERO);
+    watch.stops = u64::MAX;
+    assert_eq!(watch.until(90, &OFFSETS, |_, _| 0.0).covered, Duration::from_secs(36), "since it began at 54 s");
 }
 
 #[test]

@@ -78,7 +78,8 @@ impl Prometheus {
                 self.state.lock().unwrap().samples.insert(target.pod.clone(), (taken, series));
             }
             let state = self.state.lock().unwrap();
-            let fresh = |taken: Timestamp| Duration::try_from(now.duration_since(taken)).unwrap_or_default() <= STALE;
+            // A range ends at the time of the query: what was taken before the clock was set back is beyond it.
+            let fresh = |taken| Duration::try_from(now.duration_since(taken)).is_ok_and(|age| age <= STALE);
             let series = state.samples.get(&target.pod).filter(|(taken, _)| fresh(*taken));
             let series = series.map(|(_, series)| series.clone()).unwrap_or_default();
             let series = answer.trouble.is_none().then_some(series);
