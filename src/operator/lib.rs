@@ -10,7 +10,7 @@ use cluster::{
     metrics::{MetricsSource, Scraper, each::EachMember},
     observe::World,
 };
-use futures::{StreamExt, channel::mpsc};
+use futures::{FutureExt, StreamExt, channel::mpsc};
 use jiff::Timestamp;
 use kube::Client;
 use kube_runtime::{Controller, controller};
@@ -35,6 +35,9 @@ pub mod telemetry;
 const CONCURRENT_PASSES: u16 = 512;
 /// How often the traces of deleted rollouts are swept away.
 const SWEEP: Duration = Duration::from_secs(10);
+/// How long passes that have begun may go on when the process is told to end: longer than a status and its event take, and
+/// not so long that a write that hangs keeps the next leader waiting.
+const LAST_PASSES: Duration = Duration::from_secs(1);
 
 /// What the operator is given.
 #[derive(Clone)]
@@ -61,7 +64,7 @@ pub struct Dependencies {
     pub planner: server::plan::Planner,
 }
 
-/// Runs until `shutdown`, then gives the lease back.
+/// Runs until `shutdown`, lets passes that have begun come to their end, then gives the lease back.
 ///
 /// # Errors
 /// When a watch ends for good, which only a defect can cause; the process should end and be started again.
@@ -146,17 +149,28 @@ pub async fn run(dependencies: Dependencies, shutdown: impl Future<Output = ()> 
         ready.telemetry.set_ready();
         std::future::pending().await
     });
-    let passes = Controller::for_stream(changes, rollouts)
+    let (finish, finishing) = tokio::sync::oneshot::channel::<()>();
+    let mut passes = Controller::for_stream(changes, rollouts)
         .with_config(controller::Config::default().concurrency(CONCURRENT_PASSES))
         .reconcile_on(woken)
+        .graceful_shutdown_on(async {
+            let _ = finishing.await;
+        })
         .run(reconcile::reconcile, reconcile::on_error, context.clone())
-        .for_each(|_| std::future::ready(()));
+        .for_each(|_| std::future::ready(()))
+        .boxed();
     let outcome = tokio::select! {
-        () = passes => Err("the watch of rollouts ended".to_owned()),
+        () = &mut passes => Err("the watch of rollouts ended".to_owned()),
         Some(ended) = tasks.join_next() => Err(format!("a watch ended: {ended:?}")),
         ended = &mut election => return Err(format!("the election ended: {ended:?}")),
-        () = shutdown => Ok(()),
+        () = shutdown => {
+            // Who has written a status has yet to tell of it: nobody else will.
+            let _ = finish.send(());
+            let _ = tokio::time::timeout(LAST_PASSES, &mut passes).await;
+            Ok(())
+        }
     };
+    drop(passes);
     // Passes have stopped; only now may somebody else lead.
     let _ = stop_election.send(());
     let _ = election.await;

@@ -15,9 +15,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::map::{Map, asks_members, files, says};
+use super::silence::NEWS;
 use super::view::View;
 use super::{Found, Law};
-use crate::history::Entry;
+use crate::history::{Entry, Write};
 use crate::object::{is_being_deleted, labels, text};
 
 /// Times in a status have whole seconds.
@@ -131,28 +132,51 @@ pub(super) fn is_edit(stage: &Option<api::status::StageStatus>) -> bool {
 pub(super) struct Bakes {
     stages: BTreeMap<String, Bake>,
     watches: BTreeMap<String, Bake>,
+    /// When something went wrong with all that a replica asks and sees, or with ConfigMaps.
+    blind: Vec<(String, Instant)>,
 }
 
 /// A time that is watched.
 struct Bake {
     began: Instant,
-    /// How much of it the answers of optimized members tell of.
-    seen: Duration,
-    seen_to: Instant,
+    /// What members tell that are recorded as optimized.
+    recorded: Told,
+    /// The same, with those that are optimized although no record says so any more, and since when there are such.
+    all: Told,
+    lost: Option<Instant>,
     /// The longest time that one answer told of.
     reach: Duration,
 }
 
+/// How much of a time is told of by answers up to the last one.
+#[derive(Clone, Copy)]
+struct Told {
+    sum: Duration,
+    to: Instant,
+}
+
+impl Told {
+    fn hear(&mut self, at: Instant, reach: Duration) {
+        self.sum += at.duration_since(self.to).min(reach);
+        self.to = at;
+    }
+}
+
 impl Bake {
     fn new(began: Instant) -> Self {
-        Self { began, seen: Duration::ZERO, seen_to: began, reach: Duration::ZERO }
+        let nothing = Told { sum: Duration::ZERO, to: began };
+        Self { began, recorded: nothing, all: nothing, lost: None, reach: Duration::ZERO }
     }
 
     /// An optimized member answers: it tells of the time since the last answer, and never of more than two intervals.
-    fn hear(&mut self, at: Instant, interval: Duration) {
+    fn hear(&mut self, at: Instant, interval: Duration, is_recorded: bool) {
         self.reach = self.reach.max(interval * 2);
-        self.seen += at.duration_since(self.seen_to).min(self.reach);
-        self.seen_to = at;
+        self.all.hear(at, self.reach);
+        if is_recorded {
+            self.recorded.hear(at, self.reach);
+        } else {
+            self.lost.get_or_insert(at);
+        }
     }
 }
 
@@ -162,8 +186,12 @@ impl Law for Bakes {
     }
 
     fn check(&mut self, entry: &Entry, view: &View, found: &mut Found) {
-        if let Entry::Scrape { at, pod, says: Some(_), fails: Some(_), .. } = entry {
-            self.hear(*at, pod, view);
+        match entry {
+            Entry::Scrape { at, pod, says: Some(says), fails: Some(_), .. } => self.hear(*at, pod, says, view),
+            Entry::Fault { at, user, key, .. } if key.as_ref().is_none_or(|key| key.plural == "configmaps") => {
+                self.blind.push((user.clone(), *at));
+            }
+            _ => {}
         }
         let Some((write, before, after)) = view.status_write(entry) else { return };
         let (old, new) = (before.status.clone().unwrap_or_default(), after.status.clone().unwrap_or_default());
@@ -176,11 +204,12 @@ impl Law for Bakes {
         if promoted && after.spec.promote_through.is_none() {
             let stage = usize::try_from(index(&old.stage)).ok().and_then(|index| after.spec.stages.get(index));
             let bake = stage.map_or(Duration::ZERO, |stage| stage.bake.get());
-            found.stake(cut_short("stage", bake, self.stages.get(&run.id), write.at, after));
+            found.stake(self.cut_short("stage", bake, self.stages.get(&run.id), write, after));
         }
         let alone = view.rollouts().filter(|(key, _)| key.namespace == write.key.namespace).count() == 1;
         if is_same && fact(|run| run.settling_at.is_some()) && alone {
-            found.stake(cut_short("watch", after.spec.watch_after.get(), self.watches.get(&run.id), write.at, after));
+            let watch = after.spec.watch_after.get();
+            found.stake(self.cut_short("watch", watch, self.watches.get(&run.id), write, after));
         }
         let started = |stage: &Option<api::status::StageStatus>| {
             stage.as_ref().map(|stage| (stage.index, stage.started_at.clone(), stage.judged_by.clone()))
@@ -195,33 +224,44 @@ impl Law for Bakes {
 }
 
 impl Bakes {
-    fn hear(&mut self, at: Instant, member: &str, view: &View) {
+    fn hear(&mut self, at: Instant, member: &str, says: &[String], view: &View) {
         for (run, bake) in self.stages.iter_mut().chain(&mut self.watches) {
             let Some(metrics) = view.rollout_of(run).and_then(|rollout| rollout.spec.metrics.as_ref()) else {
                 continue;
             };
-            if view.maps_of(run).any(|(_, map)| map.cohort(run, member) == Some(Cohort::Optimized)) {
-                bake.hear(at, metrics.interval.get());
+            let cohorts: Vec<Cohort> = view.maps_of(run).filter_map(|(_, map)| map.cohort(run, member)).collect();
+            let is_recorded = cohorts.contains(&Cohort::Optimized);
+            let is_on = || view.run(run).is_some_and(|run| run.switches.iter().any(|name| says.contains(name)));
+            if is_recorded || cohorts.is_empty() && view.was_switched(run, member) && is_on() {
+                bake.hear(at, metrics.interval.get(), is_recorded);
             }
         }
     }
-}
 
-/// How a stage or a watch was over too soon, or with too little seen of it.
-fn cut_short(
-    what: &str,
-    wanted: Duration,
-    bake: Option<&Bake>,
-    at: Instant,
-    rollout: &OptimizationRollout,
-) -> Option<String> {
-    let bake = bake?;
-    let watched = at.duration_since(bake.began) + ROUNDING;
-    if watched < wanted {
-        return Some(format!("a {what} of {wanted:?} was over after {watched:?}"));
+    /// How a stage or a watch was over too soon, or with too little seen of it.
+    fn cut_short(
+        &self,
+        what: &str,
+        wanted: Duration,
+        bake: Option<&Bake>,
+        write: &Write,
+        rollout: &OptimizationRollout,
+    ) -> Option<String> {
+        let bake = bake?;
+        let watched = write.at.duration_since(bake.began) + ROUNDING;
+        if watched < wanted {
+            return Some(format!("a {what} of {wanted:?} was over after {watched:?}"));
+        }
+        let enforces = rollout.spec.indicators.iter().any(|indicator| indicator.mode == Mode::Enforce);
+        let told = if self.may_not_know(bake, write) { bake.all.sum } else { bake.recorded.sum };
+        let seen = told + bake.reach / 2 + ROUNDING;
+        (asks_members(rollout) && enforces && seen < wanted)
+            .then(|| format!("a {what} of {wanted:?} was over although its members told of {told:?} of it"))
     }
-    let enforces = rollout.spec.indicators.iter().any(|indicator| indicator.mode == Mode::Enforce);
-    let seen = bake.seen + bake.reach / 2 + ROUNDING;
-    (asks_members(rollout) && enforces && seen < wanted)
-        .then(|| format!("a {what} of {wanted:?} was over although its members told of {:?} of it", bake.seen))
+
+    /// Whether a replica has not learned yet what somebody did to a record: it could not read when that happened.
+    fn may_not_know(&self, bake: &Bake, write: &Write) -> bool {
+        let since = |at: &Instant| bake.lost.is_some_and(|lost| *at <= lost) && write.at.duration_since(*at) < NEWS;
+        self.blind.iter().any(|(user, at)| *user == write.user && since(at))
+    }
 }

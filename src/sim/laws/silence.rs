@@ -24,7 +24,7 @@ const SERVER_SLACK: Duration = Duration::from_secs(60);
 /// How long it may take to learn what somebody wrote.
 const SIGHT: Duration = Duration::from_secs(1);
 /// How long it may take to learn what happened during a fault.
-const NEWS: Duration = Duration::from_secs(90);
+pub(super) const NEWS: Duration = Duration::from_secs(90);
 
 /// What a replica may not know yet, or not wait for.
 #[derive(Default)]

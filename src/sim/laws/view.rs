@@ -258,6 +258,11 @@ impl View {
                     self.apply_files(key, before, after, entry);
                 }
                 self.map = after.map(|after| (before.unwrap_or_default(), after));
+                // The first members of a run are switched on by a ConfigMap that is new.
+                if let Some((before, after)) = &self.map {
+                    let switched = added(before, after).into_iter();
+                    self.switched.extend(switched.map(|member| (after.record.run.clone(), member)));
+                }
             }
             "pods" => self.apply_pod(key, before.is_none(), after.map(Arc::as_ref), entry.at()),
             _ => {}
@@ -266,12 +271,12 @@ impl View {
 
     fn apply_files(&mut self, key: &Key, before: &Map, after: &Map, entry: &Entry) {
         let ours = self.ours(entry).is_some();
-        let switched = added(before, after);
+        let switches = !added(before, after).is_empty();
         let edited = self.edited.entry(key.clone()).or_default();
         for (file, _) in after.files.iter().filter(|(file, text)| before.files.get(*file) != Some(*text)) {
             if ours {
                 edited.remove(file);
-                if !switched.is_empty() {
+                if switches {
                     self.given.insert((key.clone(), file.clone()), before.files.get(file).cloned().unwrap_or_default());
                 }
                 continue;
@@ -281,7 +286,6 @@ impl View {
                 self.changed.insert((key.clone(), file.clone()));
             }
         }
-        self.switched.extend(switched.into_iter().map(|member| (after.record.run.clone(), member)));
     }
 
     fn apply_rollout(&mut self, key: &Key, after: Option<&Value>, entry: &Entry) {

@@ -78,6 +78,37 @@ async fn a_replica_that_is_told_to_stop_hands_over_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replica_that_is_told_to_stop_tells_of_the_status_that_it_has_written() {
+    let world = World::new();
+    world.server.set_latency(Duration::from_millis(100));
+    let replica = world.start("replica-1");
+    world.apply(&rollout("pooling"));
+    let started = |world: &World| world.status("pooling").run.is_some();
+    world.until_to(Duration::from_millis(10), "a run", started).await;
+    replica.stop().await;
+    let told: Vec<_> = world.server.objects("events").iter().map(|event| event["reason"].clone()).collect();
+    assert_eq!(told, ["RunStarted"], "the answer to the status was on its way");
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_is_told_to_stop_hands_over_although_a_write_hangs() {
+    let (world, leader, _standby) = World::with_standby().await;
+    world.server.on_request(|request: &RequestInfo| {
+        let hangs = request.user == "replica-1" && request.key.plural == "optimizationrollouts";
+        if hangs && request.verb.writes() { Fault::Hang } else { Fault::None }
+    });
+    world.edit("pooling", |spec| spec["paused"] = serde_json::json!(true));
+    sleep(Duration::from_millis(100)).await;
+    let began = Instant::now();
+    leader.stop().await;
+    assert!(began.elapsed() < Duration::from_millis(1500), "it waited for the write: {:?}", began.elapsed());
+    world.until_reason("pooling", "Paused").await;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replica_says_that_it_is_ready_with_and_without_rollouts() {
     let world = World::new();
     let first = world.start("replica-1");

@@ -21,6 +21,65 @@ fn a_map_that_was_tried_right_before_the_first_mark_was_tried() {
     assert!(!story.broken().contains(&"L15 independence"), "{:#?}", story.laws.violations());
 }
 
+/// So many looks find a member that bakes.
+fn looks(story: &mut Story, count: usize, optimized: bool) {
+    for _ in 0..count {
+        story.wait(10);
+        story.measure("node-0", optimized, Some(0.001));
+    }
+}
+
+/// Somebody breaks the record of who is optimized.
+fn break_record(story: &mut Story) {
+    story.edit(None, &map(), json!({}), |map| map["data"][".members.json"] = json!("{"));
+}
+
+#[rstest]
+#[case::of_a_replica_that_is_cut_off(|story: &mut Story| {
+    story.fault(None, "cut off");
+    break_record(story);
+    looks(story, 3, true);
+}, false)]
+#[case::of_a_replica_that_sees_it(|story: &mut Story| {
+    break_record(story);
+    looks(story, 3, true);
+}, true)]
+#[case::of_a_replica_that_is_cut_off_later(|story: &mut Story| {
+    break_record(story);
+    looks(story, 1, true);
+    story.wait(1);
+    story.fault(None, "cut off");
+    looks(story, 2, true);
+}, true)]
+#[case::of_a_replica_that_was_cut_off_some_time_ago(|story: &mut Story| {
+    story.fault(None, "cut off");
+    break_record(story);
+    looks(story, 10, true);
+}, true)]
+#[case::whose_member_says_that_it_is_off(|story: &mut Story| {
+    story.fault(None, "cut off");
+    break_record(story);
+    looks(story, 3, false);
+}, true)]
+fn somebody_breaks_the_record_in_a_bake(#[case] happens: Happens, #[case] breaks: bool) {
+    let mut story = Story::new();
+    looks(&mut story, 4, true);
+    happens(&mut story);
+    story.transition("StageStarted", |status| status["stage"] = second_stage());
+    assert_eq!(story.broken().contains(&"L16 clocks"), breaks, "{:#?}", story.laws.violations());
+}
+
+#[test]
+fn a_member_that_its_map_was_made_with_is_back_only_when_it_says_so() {
+    let mut story = Story::new();
+    story.retreat();
+    let back = [("node-0", "b"), ("node-1", "b"), ("node-5", "h")];
+    story.edit(Some("replica-1"), &map(), version(), |map| *map = settings(0, &back));
+    story.hear("node-0", true);
+    story.status(|status| status["retreat"]["acknowledgedAt"] = json!("2026-01-01T00:01:00Z"));
+    assert!(story.broken().contains(&"L3 abort deadline"), "{:#?}", story.laws.violations());
+}
+
 #[rstest]
 #[case::in_time(6, 0, false)]
 #[case::too_late(7, 0, true)]
