@@ -19,6 +19,10 @@ use crate::{
 /// with the pod's volumes at that moment.
 const REPEATS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
+/// How long a member that goes back has to read its file where it cannot say that an optimization is off, because it does
+/// not know it by this name. A kubelet that nobody tells takes about as long.
+const UNKNOWN: Duration = Duration::from_secs(60);
+
 /// A request to the kubelet to project a pod's ConfigMaps again, as it stands in the pod's annotation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touch {
@@ -71,7 +75,7 @@ pub fn told_at(reload: Reload, pod: &Pod, entry: Option<&Entry>, fingerprint: &s
 pub enum Acknowledgement {
     /// Not yet.
     Pending,
-    /// The timer ran out; nobody knows.
+    /// It had the time for it; nobody knows.
     Assumed,
     /// It said so itself.
     Acknowledged,
@@ -85,15 +89,36 @@ pub struct Expected<'a> {
     /// Optimizations of which it has to say nothing but that they are not on: an edit of the list has dropped them, and the
     /// member may never have known them.
     pub dropped: BTreeSet<&'a str>,
+    /// It goes back: of an optimization that it does not know by its name it may never say that it is off.
+    pub returns: bool,
     /// The file's revision.
     pub revision: Option<String>,
+}
+
+impl Expected<'_> {
+    /// What a report says by the names of optimizations that was taken so long after its member was told.
+    fn judge(&self, report: &Report, after: Duration) -> Acknowledgement {
+        let is_on = |name: &str| report.enabled.get(name).copied();
+        let drops = self.dropped.iter().all(|name| is_on(name) != Some(true));
+        if !drops || report.enabled.is_empty() && !self.dropped.is_empty() {
+            return Acknowledgement::Pending;
+        }
+        let missing: BTreeMap<&str, bool> =
+            self.enabled.iter().map(|(name, on)| (*name, *on)).filter(|(name, on)| is_on(name) != Some(*on)).collect();
+        if missing.is_empty() {
+            return Acknowledgement::Acknowledged;
+        }
+        let unknown = missing.iter().all(|(name, on)| !on && is_on(name).is_none()) && !report.enabled.is_empty();
+        if self.returns && unknown && after >= UNKNOWN { Acknowledgement::Assumed } else { Acknowledgement::Pending }
+    }
 }
 
 impl Acknowledgement {
     /// Judges one pod that was told of its file at this time.
     ///
     /// With a revision label the revision decides, otherwise whether each optimization is on as expected. A report
-    /// counts only if it is of this very process and was taken after the pod was told.
+    /// counts only if it is of this very process and was taken after the pod was told. Who goes back, says what else is on,
+    /// and nothing of what is to be off, has a minute to read its file.
     #[must_use]
     pub fn of(
         spec: &api::fleet::Acknowledgement,
@@ -106,19 +131,12 @@ impl Acknowledgement {
         if let Some(timer) = spec.timer {
             return if elapsed(told, now) >= timer.get() { Self::Assumed } else { Self::Pending };
         }
-        let says_so = report.is_some_and(|report| {
-            report.pod == pod.uid
-                && report.at >= told
-                && match spec.revision_label {
-                    Some(_) => report.revision == expected.revision,
-                    None => {
-                        expected.enabled.iter().all(|(name, on)| report.enabled.get(*name) == Some(on))
-                            && expected.dropped.iter().all(|name| report.enabled.get(*name) != Some(&true))
-                            && (expected.dropped.is_empty() || !report.enabled.is_empty())
-                    }
-                }
-        });
-        if says_so { Self::Acknowledged } else { Self::Pending }
+        match report.filter(|report| report.pod == pod.uid && report.at >= told) {
+            None => Self::Pending,
+            Some(report) if spec.revision_label.is_none() => expected.judge(report, elapsed(told, report.at)),
+            Some(report) if report.revision == expected.revision => Self::Acknowledged,
+            Some(_) => Self::Pending,
+        }
     }
 
     /// True for both ends that count.

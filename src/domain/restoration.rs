@@ -9,9 +9,11 @@ use api::{
 
 use crate::{
     acknowledgement::fingerprint,
+    decide::fitness::unreadable,
     delivery,
+    format::FormatError,
     mark::Mark,
-    observation::Shard,
+    observation::{Problem, Shard},
     patching,
     plan::{Restoration, ShardWrite},
     record::Cohort,
@@ -28,7 +30,7 @@ pub fn mark_annotations(mark: &Mark) -> BTreeMap<String, Option<String>> {
 }
 
 /// The files of these members at the baseline: rendered on the ConfigMap's own copy of the base, or patched back to what
-/// they were before. A patched file that does not parse stays as it is.
+/// they were before. A patched file that does not parse stays as it is; a retreat asks [`broken`] before.
 #[must_use]
 pub fn baseline_files<'m>(
     config: &Config,
@@ -47,10 +49,28 @@ pub fn baseline_files<'m>(
 
 fn unpatched(config: &Config, settings: &Settings, shard: &Shard, member: &str) -> Option<String> {
     let file = shard.files.get(member)?;
+    Some(undone(config, settings, shard, file).unwrap_or_else(|_| file.clone()))
+}
+
+/// A file in a member's own ConfigMap without what the run has written into it.
+fn undone(config: &Config, settings: &Settings, shard: &Shard, file: &str) -> Result<String, FormatError> {
     let wrote = delivery::switched(config, settings, &shard.owners);
     let declared = setting(&settings.baseline);
-    let undone = patching::undo(config.format, file, &wrote, shard.inverse.as_ref(), &declared);
-    Some(undone.unwrap_or_else(|_| file.clone()))
+    patching::undo(config.format, file, &wrote, shard.inverse.as_ref(), &declared)
+}
+
+/// Why a member's own file, which says optimized values, cannot be given back: its owner has broken it.
+#[must_use]
+pub fn broken(config: &Config, settings: &Settings, shard: &Shard) -> Option<Problem> {
+    if matches!(config.delivery, Delivery::Rendered(_)) {
+        return None;
+    }
+    let optimized = shard.record.members.iter().filter(|(_, entry)| entry.cohort == Cohort::Optimized);
+    let mut files = optimized.filter_map(|(member, _)| Some((member, shard.files.get(member)?)));
+    files.find_map(|(member, file)| {
+        let error = undone(config, settings, shard, file).err()?;
+        Some(unreadable(config, member, &error))
+    })
 }
 
 /// By which a touch names what a member's file says at the baseline.
@@ -73,14 +93,19 @@ pub fn told_baseline(config: &Config, settings: &Settings, file: Option<&str>) -
 }
 
 impl Restoration {
-    /// Whether this version of the ConfigMap still has something of the run to take back. A rendered one is marked
-    /// even if nothing in it is optimized.
+    /// Whether this version of the ConfigMap still has something of the run to take back, or to be marked: a rendered one
+    /// even if nothing in it is optimized, and one whose file is broken, which goes back when it is mended.
     #[must_use]
     pub fn is_due(&self, shard: &Shard) -> bool {
         let unmarked = shard.mark.as_ref().map(|mark| &mark.run) != Some(&self.mark.run);
         let optimized = shard.record.members.values().any(|entry| entry.cohort == Cohort::Optimized);
-        let marks = matches!(self.config.delivery, Delivery::Rendered(_));
-        shard.record.run == self.mark.run && (optimized || unmarked && marks)
+        let rendered = matches!(self.config.delivery, Delivery::Rendered(_));
+        let goes_back = optimized && self.broken(shard).is_none();
+        shard.record.run == self.mark.run && (goes_back || unmarked && (optimized || rendered))
+    }
+
+    fn broken(&self, shard: &Shard) -> Option<Problem> {
+        broken(&self.config, &self.settings, shard)
     }
 
     /// The fingerprint of a member's file once its ConfigMap, as it was seen, is restored.
@@ -95,7 +120,9 @@ impl Restoration {
         if !self.is_due(shard) {
             return None;
         }
-        let mut write = returned(&self.config, &self.settings, shard, &self.pods, |_| true);
+        // Who cannot get its file back stays optimized, and what leads back stays with it.
+        let is_broken = self.broken(shard).is_some();
+        let mut write = returned(&self.config, &self.settings, shard, &self.pods, |_| !is_broken);
         write.annotations.extend(mark_annotations(&self.mark));
         Some(write)
     }
@@ -132,7 +159,7 @@ pub fn returned(
         annotations: BTreeMap::new(),
     };
     write.record(config, Some(&record));
-    if shard.inverse.is_some() {
+    if shard.inverse.is_some() && record != shard.record {
         write.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);
     }
     write

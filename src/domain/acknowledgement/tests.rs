@@ -83,6 +83,25 @@ fn a_revision_decides_where_there_is_one(
 }
 
 #[rstest]
+#[case::it_may_not_have_read_its_file_yet(true, 69_999, &[("cache", false)], Acknowledgement::Pending)]
+#[case::it_had_a_minute_for_that(true, 70_000, &[("cache", true)], Acknowledgement::Assumed)]
+#[case::it_says_nothing_at_all(true, 70_000, &[], Acknowledgement::Pending)]
+#[case::it_says_that_it_is_on(true, 70_000, &[("cache", false), ("pooling", true)], Acknowledgement::Pending)]
+#[case::it_does_not_go_back(false, 70_000, &[("cache", false)], Acknowledgement::Pending)]
+fn who_goes_back_and_knows_no_such_optimization_cannot_say_that_it_is_off(
+    #[case] returns: bool,
+    #[case] at: i64,
+    #[case] enabled: &[(&str, bool)],
+    #[case] acknowledgement: Acknowledgement,
+) {
+    let spec = api::fleet::Acknowledgement { metric: Some("on".to_owned()), timer: None, ..Default::default() };
+    let expected = Expected { enabled: [("pooling", false)].into(), returns, ..Expected::default() };
+    let enabled = enabled.iter().map(|(name, on)| ((*name).to_owned(), *on)).collect();
+    let report = Report { enabled, ..report("uid", at, true) };
+    assert_eq!(judged(&spec, &told(1, FILE), &expected, Some(&report), at), acknowledgement);
+}
+
+#[rstest]
 #[case(39_999, Acknowledgement::Pending)]
 #[case(40_000, Acknowledgement::Assumed)]
 #[case(0, Acknowledgement::Pending)]

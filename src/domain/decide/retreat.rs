@@ -24,9 +24,10 @@ use super::{
 };
 use crate::{
     mark::{Cause, Mark},
-    observation::{Pod, Problem, Service},
+    observation::{Pod, Problem, Service, Shard},
     plan::{Advance, Restoration, Withdraw},
     record::{Cohort, Record},
+    restoration,
     traffic::is_narrowed,
 };
 
@@ -87,6 +88,8 @@ struct Back<'p> {
     away: Vec<&'p Standing<'p>>,
     /// What is due in ConfigMaps that still hold optimized files, by their names.
     restorations: BTreeMap<&'p str, Restoration>,
+    /// Why files cannot be given back in ConfigMaps that can be read and written, by the names of these.
+    broken: BTreeMap<&'p str, Problem>,
     /// Run the baseline again, by their own account or by the timer.
     back: usize,
 }
@@ -123,7 +126,12 @@ impl<'p> Back<'p> {
             })
             .filter(|(_, restoration)| restoration.is_due(&restoration.seen))
             .collect();
-        Self { away, restorations, back }
+        let config = &pass.spec.fleet.config;
+        let broken = pass
+            .run_shards()
+            .filter_map(|shard| Some((shard.name.as_str(), restoration::broken(config, &pass.settings, shard)?)))
+            .collect();
+        Self { away, restorations, broken, back }
     }
 
     /// Those of them that are in traffic.
@@ -137,8 +145,18 @@ impl<'p> Back<'p> {
         self.restorations.get(shard.name.as_str())
     }
 
+    /// Whether nobody can give a member its file back: it, or its ConfigMap, has to be mended first.
+    fn is_barred(&self, standing: &Standing<'_>) -> bool {
+        let is_broken = |shard: &Shard| self.broken.contains_key(shard.name.as_str());
+        standing.is_out_of_reach() || standing.shard.is_some_and(is_broken)
+    }
+
+    fn out_of_reach<'b>(&'b self, pass: &'b Pass<'_>) -> Option<&'b Problem> {
+        out_of_reach(pass).or_else(|| self.broken.values().next())
+    }
+
     fn is_off(&self, pass: &Pass<'_>) -> bool {
-        out_of_reach(pass).is_none() && self.is_restored(pass)
+        self.out_of_reach(pass).is_none() && self.is_restored(pass)
     }
 
     /// Whether all that can be read and written is off.
@@ -202,7 +220,7 @@ impl<'p> Back<'p> {
     fn is_given_up(&self, pass: &Pass<'_>) -> bool {
         let acknowledged = pass.status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
         let is_over = pass.run_shards().all(|shard| shard.record.members.is_empty());
-        let silent = !acknowledged && (is_over || !self.away.is_empty());
+        let silent = !self.away.is_empty() || is_over && !acknowledged;
         pass.is_deleted() && silent && self.is_restored(pass) && patience::is_over(pass, &self.away)
     }
 
@@ -244,7 +262,7 @@ impl<'p> Back<'p> {
     fn state(&self, pass: &Pass<'_>, cause: &Cause) -> State {
         let total = self.away.len() + self.back;
         let names = stamp::listed(self.away.iter().map(|standing| standing.member.name.as_str()));
-        if let Some(problem) = out_of_reach(pass) {
+        if let Some(problem) = self.out_of_reach(pass) {
             let message = format!("{}; {}; members may still be optimized", cause.message, problem.message);
             return State { kind: Kind::Stalled, reason: problem.reason, message };
         }

@@ -143,10 +143,24 @@ fn a_value_that_somebody_else_has_taken_back_is_theirs() {
     assert_eq!(restored(&restoration), FILE.replace("20", "7"));
 }
 
+const BROKEN: &str = "log.level =\n";
+
 #[test]
-fn a_file_that_does_not_parse_is_not_overwritten() {
-    let restoration = patched(|file| format!("{file}log.level =\n"));
-    assert_eq!(restored(&restoration), format!("{}log.level =\n", FILE.replace("20", "100")));
+fn a_file_that_does_not_parse_is_not_overwritten_and_nobody_forgets_what_leads_back() {
+    let restoration = patched(|file| format!("{file}{BROKEN}"));
+    let write = restoration.write(&restoration.seen).unwrap();
+    assert_eq!(write.annotations[RETREAT_ANNOTATION].as_deref(), Some("run-1"));
+    assert_eq!(Record::parse(write.annotations[RECORD_ANNOTATION].as_deref()).unwrap(), restoration.seen.record);
+    assert!(write.data.is_empty() && !write.annotations.contains_key(INVERSE_ANNOTATION), "{write:?}");
+}
+
+#[test]
+fn a_broken_file_is_marked_once_and_comes_back_to_the_byte_when_it_is_mended() {
+    let mut restoration = patched(|file| format!("{file}{BROKEN}"));
+    restoration.seen.mark = Some(restoration.mark.clone());
+    assert_eq!(restoration.write(&restoration.seen), None);
+    restoration.seen.files.insert("a".to_owned(), FILE.replace("20", "100"));
+    assert_eq!(restored(&restoration), FILE);
 }
 
 #[test]

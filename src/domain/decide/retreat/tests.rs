@@ -297,6 +297,14 @@ fn a_deletion_of_what_has_waited_for_long_leaves_the_fleet_as_if_all_had_acknowl
 }
 
 #[test]
+fn a_deletion_gives_up_who_was_back_and_cannot_say_so_any_more() {
+    let mut fixture = deleted(60);
+    let retreat = fixture.rollout.status.as_mut().unwrap().retreat.as_mut().unwrap();
+    retreat.acknowledged_at.clone_from(&retreat.off_at);
+    assert_eq!(finishing(&plan(&fixture)), ["node-0", "node-1", "front"]);
+}
+
+#[test]
 fn a_deletion_waits_for_no_record_that_broke_after_everything_was_off() {
     let mut fixture = deleted(120);
     fixture.garble("settings");

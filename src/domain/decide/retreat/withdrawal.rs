@@ -31,7 +31,7 @@ pub(super) fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Wit
     items.extend(traffic_away(pass, mark, back, &evictions, &marked));
     items.extend(back.restorations.values().cloned().map(Box::new).map(Withdraw::Restore));
     // Who reads a file that says optimized values still is told nothing.
-    let reached = back.away.iter().filter(|standing| !standing.is_out_of_reach());
+    let reached = back.away.iter().filter(|standing| !back.is_barred(standing));
     items.extend(reached.filter_map(|standing| {
         let restoration = back.restoration_of(standing);
         let restored = restoration.map(|restoration| restoration.fingerprint(&standing.member.name));

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use sim::FleetSpec;
 use tokio::time::sleep;
 
-use crate::world::{CONFIG_MAP, Replica, World, key, patched_rollout, rollout};
+use crate::{
+    retreat::restored,
+    world::{CONFIG_MAP, Replica, World, key, patched_rollout, rollout},
+};
 
 /// A rollout whose members can never acknowledge: they know no such optimization.
 fn mistyped() -> Value {
@@ -50,6 +53,18 @@ async fn a_member_that_knows_no_such_optimization_is_said_to_be_why_the_run_wait
     };
     world.until("the reason", says).await;
     world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_knows_no_such_optimization_is_back_in_traffic_a_minute_after_its_abort() {
+    let (world, _replica) = mistyped_canary().await;
+    world.edit("mistyped", |spec| spec["abort"] = json!({"reason": "ticket 42"}));
+    world.until("off", |world| world.status("mistyped").retreat.is_some_and(|retreat| retreat.off_at.is_some())).await;
+    sleep(Duration::from_secs(50)).await;
+    assert_eq!(world.displaced().len(), 1, "it cannot say that it has read its file");
+    restored(&world, "mistyped").await;
+    world.check();
+    world.check_quiet().await;
 }
 
 #[tokio::test(start_paused = true)]

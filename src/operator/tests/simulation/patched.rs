@@ -102,6 +102,26 @@ async fn a_value_that_its_owner_takes_back_is_never_optimized_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_that_its_owner_breaks_goes_back_to_the_byte_when_it_is_mended() {
+    let (world, _replica) = half_optimized().await;
+    let chosen = switched(&world).remove(0);
+    edit_file(&world, &chosen, |file| format!("{file}broken = [\n"));
+    world.edit("pooling", |spec| spec["abort"] = json!({"reason": "ticket 42"}));
+    world.until_reason("pooling", "ConfigUnreadable").await;
+    tokio::time::sleep(std::time::Duration::from_secs(120)).await;
+    let retreat = world.status("pooling").retreat.unwrap();
+    assert_eq!((retreat.off_at, retreat.acknowledged_at), (None, None));
+    assert_eq!(world.displaced(), [format!("\"{chosen}\"")], "the others are back in traffic");
+    edit_file(&world, &chosen, |file| file.replace("broken = [\n", ""));
+    restored(&world, "pooling").await;
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert_eq!(file(&world, &chosen), OWN_FILE);
+    assert_eq!(annotations(&world, &chosen), ["optimization.qudag.io/member"], "no trace of the run");
+    world.check();
+    world.check_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn members_that_cannot_take_part_are_listed_with_what_to_do_and_left_alone() {
     let world = World::patched(10);
     let broken = "this does not parse";

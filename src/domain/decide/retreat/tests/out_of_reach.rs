@@ -5,10 +5,10 @@ use rstest::rstest;
 
 use super::{acknowledge, finishing, narrow, off, plan, told};
 use crate::{
-    decide::fixture::Fixture,
+    decide::fixture::{Fixture, OPTIMIZED},
     mark::{Cause, Mark},
     observation::{Neighbour, Problem},
-    plan::Withdraw,
+    plan::{Plan, Withdraw},
 };
 
 /// A pod of the optimized cohort that no record tells of, because of what is wrong with its ConfigMap.
@@ -34,6 +34,49 @@ fn settings_are_not_back_where_a_config_map_cannot_be_written(#[case] reason: Re
     assert_eq!(status.retreat.unwrap().off_at.is_some(), expected);
     assert_eq!(found == format!("{reason:?}"), !expected, "{found}: {message}");
     assert_eq!(message.contains("cannot be used; members may still be optimized"), !expected, "{message}");
+}
+
+const BROKEN: &str = "broken = [\n";
+
+/// A retreat in which the owner of the first member's file has broken it, after it was switched.
+fn broken() -> Fixture {
+    let mut fixture = off("obbb", 60);
+    fixture.patch();
+    fixture.rollout.status.as_mut().unwrap().retreat.as_mut().unwrap().off_at = None;
+    fixture.seen.shards[0].files.get_mut("node-0").unwrap().push_str(BROKEN);
+    fixture
+}
+
+/// Files that are given back, members that are told.
+fn given_back(plan: &Plan) -> (usize, usize) {
+    let count = |is_one: fn(&Withdraw) -> bool| plan.withdraw.iter().filter(|item| is_one(item)).count();
+    (count(|item| matches!(item, Withdraw::Restore(_))), count(|item| matches!(item, Withdraw::Touch(_))))
+}
+
+#[rstest]
+#[case::is_there(|_: &mut Fixture| {})]
+#[case::is_away(|f: &mut Fixture| drop(f.seen.members.remove(0)))]
+fn settings_are_not_back_while_the_file_is_broken_of_a_member_that(#[case] happens: fn(&mut Fixture)) {
+    let mut fixture = broken();
+    happens(&mut fixture);
+    let first = plan(&fixture);
+    assert_eq!(given_back(&first), (1, 0), "the mark alone, and nobody is told: {:?}", first.withdraw);
+    assert_eq!(first.status.retreat.clone().unwrap().off_at, None);
+    let (reason, message) = told(&first.status);
+    assert_eq!(reason, "ConfigUnreadable");
+    let expected = "ticket 42; ConfigMap node-0-config, key node.toml: the Toml text does not parse";
+    assert!(message.starts_with(expected) && message.ends_with("members may still be optimized"), "{message}");
+    let run = fixture.run().id.clone();
+    let cause = Cause::new(Reason::AbortRequested, "ticket 42", fixture.seen.now);
+    fixture.seen.shards[0].mark = Some(Mark { run, cause });
+    assert_eq!(given_back(&plan(&fixture)), (0, 0));
+}
+
+#[test]
+fn a_file_that_is_mended_goes_back() {
+    let mut fixture = broken();
+    fixture.seen.shards[0].files.insert("node-0".to_owned(), OPTIMIZED.to_owned());
+    assert_eq!(given_back(&plan(&fixture)), (1, 1));
 }
 
 /// A retreat whose record cannot be read any more, and with it the files of all.
