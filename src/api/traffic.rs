@@ -17,7 +17,8 @@ pub struct Traffic {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub services: Vec<ServiceReference>,
     /// method of taking traffic away: Selector (default) narrows the Services' selectors to the baseline cohort in one
-    /// write and relabels the pods after it; Labels only relabels the pods, for Services that may not be written.
+    /// write and relabels the pods after it, unless one leads to pods of others as well; Labels only relabels the pods,
+    /// for Services that may not be written.
     #[serde(default)]
     pub method: TrafficMethod,
     /// maxLoadIncrease bounds how much more load the remaining members get when optimized ones are taken out of

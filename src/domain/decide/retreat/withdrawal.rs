@@ -85,7 +85,8 @@ fn traffic_away(
     let mut items = Vec::new();
     // A Service that is narrowed loses who leaves and every pod with another label, also one that is back and not yet
     // relabelled.
-    if others.len() <= allowed && traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
+    let narrows = others.len() <= allowed && leads_to_the_fleet_alone(pass);
+    if narrows && traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
         let services =
             pass.seen.services.iter().filter(|service| !is_narrowed(service) || !marked(service.mark.as_ref()));
         items.extend(
@@ -99,6 +100,13 @@ fn traffic_away(
             .map(|standing| Withdraw::StopServing { pod: target(&standing.member.pod), mark: mark.clone() }),
     );
     items
+}
+
+/// Whether no Service leads to pods of others as well: a narrowed one would cut them off.
+fn leads_to_the_fleet_alone(pass: &Pass<'_>) -> bool {
+    let own: BTreeSet<&str> = pass.seen.members.iter().map(|member| member.pod.name.as_str()).collect();
+    let mut endpoints = pass.seen.services.iter().flat_map(|service| &service.endpoints);
+    endpoints.all(|pod| own.contains(pod.as_str()))
 }
 
 #[cfg(test)]

@@ -74,6 +74,16 @@ fn as_many_leave_traffic_as_the_rest_can_bear(
     assert!(left.iter().all(|name| cohorts.as_bytes()[usize::from(name.as_bytes()[5] - b'0')] == b'o'), "{left:?}");
 }
 
+#[rstest]
+#[case::to_the_fleet(&["node-0", "node-5"], true)]
+#[case::to_nobody(&[], true)]
+#[case::to_pods_of_others_as_well(&["node-0", "gateway-0"], false)]
+fn a_service_is_narrowed_where_it_leads(#[case] endpoints: &[&str], #[case] expected: bool) {
+    let mut fixture = retreat("oobbbb", "++++++", 100);
+    fixture.seen.services[0].endpoints = endpoints.iter().map(|pod| (*pod).to_owned()).collect();
+    assert_eq!(away(&fixture), (expected, vec!["node-0".to_owned(), "node-1".to_owned()]));
+}
+
 /// A breach that was measured, and whom it is about.
 fn breach(fixture: &mut Fixture, worst: &[&str]) {
     let run = fixture.rollout.status.as_ref().unwrap().run.as_ref().unwrap().id.clone();
