@@ -46,6 +46,16 @@ pub enum WriteError {
         /// The server's own words.
         message: String,
     },
+    /// A disruption budget does not allow an eviction now.
+    #[error("{what} may not be evicted: {message}")]
+    Budget {
+        /// The pod.
+        what: String,
+        /// Its UID.
+        uid: String,
+        /// The server's own words.
+        message: String,
+    },
     /// No answer, or one that says to come back.
     #[error("the API server did not take a write to {what}: {message}")]
     Unavailable {
@@ -69,12 +79,23 @@ impl WriteError {
                 (404, _) => Self::NotFound(what),
                 // So it says that the object of this name is another one by now.
                 (422, _) if status.message.contains("metadata.uid: Invalid value") => Self::Conflict(what),
+                _ if is_of_a_budget(&status.message) => {
+                    let causes = status.details.iter().flat_map(|details| &details.causes);
+                    let words = std::iter::once(&status.message).chain(causes.map(|cause| &cause.message));
+                    let message = words.map(String::as_str).collect::<Vec<_>>().join(" ");
+                    Self::Budget { what, uid: String::new(), message }
+                }
                 (400 | 403 | 405 | 413 | 422, _) => Self::Refused { what, message: status.message.clone() },
                 _ => Self::Unavailable { what, message: format!("{} {}", status.code, status.message) },
             },
             other => Self::Unavailable { what, message: other.to_string() },
         }
     }
+}
+
+/// So the API server says that a budget is used up, or that several are for one pod.
+fn is_of_a_budget(message: &str) -> bool {
+    message.contains("disruption budget") || message.contains("PodDisruptionBudget")
 }
 
 /// The only writer.
@@ -191,6 +212,9 @@ impl Writer {
         match self.bounded::<Pod, _>(&format!("pod {}", pod.name), request).await {
             // Somebody else was quicker: what comes next reads the file as well.
             Err(WriteError::NotFound(_) | WriteError::Conflict(_)) => Ok(()),
+            Err(WriteError::Budget { what, message, .. }) => {
+                Err(WriteError::Budget { what, uid: pod.uid.clone(), message })
+            }
             result => result.map(drop),
         }
     }

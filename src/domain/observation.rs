@@ -38,6 +38,9 @@ pub struct Observation {
     /// Members that have gone meanwhile and are not back, and how long ago.
     #[serde(default)]
     pub gone_for: BTreeMap<String, Duration>,
+    /// Pods that their disruption budget did not let be evicted when that was tried last, by UID.
+    #[serde(default)]
+    pub unevicted: BTreeMap<String, Unevicted>,
     /// The ConfigMaps with members' files that exist: rendered ones in order of their index, patched ones by name.
     pub shards: Vec<Shard>,
     /// Such ConfigMaps that may not be written any more, and tell whose file says what.
@@ -138,6 +141,15 @@ pub struct Pod {
     /// The kind of the controller that makes it again, empty without one.
     #[serde(default)]
     pub controller: String,
+}
+
+/// An eviction that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unevicted {
+    /// Why, in the API server's words.
+    pub message: String,
+    /// Whether it is time to try again.
+    pub due: bool,
 }
 
 /// From when to when a process ran.

@@ -8,7 +8,7 @@ use std::{
 
 use domain::{
     decide::report::REPORT_INTERVAL,
-    observation::{Observation, Problem},
+    observation::{Observation, Problem, Unevicted},
 };
 use tokio::time::Instant;
 
@@ -17,6 +17,10 @@ use crate::reconcile::Key;
 /// How long a refusal is believed before the write is tried again, at first and at most.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// How long a budget that refuses an eviction is not asked again for that pod, at first and at most.
+const FIRST_EVICTION: Duration = Duration::from_secs(5);
+const LAST_EVICTION: Duration = Duration::from_secs(20);
 
 /// After a conflict the watch has to bring the newer version, and wakes the rollout when it does. One that comes back
 /// late, after an outage, must not be waited for by writing.
@@ -41,6 +45,8 @@ struct Remembered {
     reported: Option<Instant>,
     refusal: Option<Refusal>,
     conflict: Option<Conflict>,
+    /// By the pods' UIDs.
+    unevicted: BTreeMap<String, Refused>,
     fleet: Option<Fleet>,
     /// When a standby first saw a breach that the leader has not marked.
     breach_seen: Option<Instant>,
@@ -55,6 +61,13 @@ struct Fleet {
 
 /// A pass that was decided on an old version.
 struct Conflict {
+    until: Instant,
+    wait: Duration,
+}
+
+/// An eviction that a budget refuses.
+struct Refused {
+    message: String,
     until: Instant,
     wait: Duration,
 }
@@ -96,6 +109,15 @@ impl Memory {
         remembered.refusal = Some(Refusal { problem, until: Instant::now() + wait, wait });
     }
 
+    /// A budget refused to let a pod be evicted; each repetition is waited for twice as long.
+    pub fn unevicted(&self, key: &Key, uid: &str, message: &str) {
+        let mut rollouts = self.lock();
+        let unevicted = &mut rollouts.entry(key.clone()).or_default().unevicted;
+        let wait = unevicted.get(uid).map_or(FIRST_EVICTION, |refused| (refused.wait * 2).min(LAST_EVICTION));
+        let refused = Refused { message: message.to_owned(), until: Instant::now() + wait, wait };
+        unevicted.insert(uid.to_owned(), refused);
+    }
+
     /// A pass was decided on an old version; how long to wait now, which is twice as long each time. Who is woken earlier
     /// and meets the same version waits no longer for it.
     pub fn conflicted(&self, key: &Key) -> Duration {
@@ -132,12 +154,24 @@ impl Memory {
         }
     }
 
-    /// Tells an observation how long its fleet has been watched, and who has gone since. Who is still ending has not.
+    /// Tells an observation how long its fleet has been watched, and who has gone since. Who is still ending has not. And
+    /// which of its pods no budget lets go.
     pub fn watch(&self, key: &Key, seen: &mut Observation) {
         let now = Instant::now();
         let mut rollouts = self.lock();
+        let Remembered { fleet, unevicted, .. } = rollouts.entry(key.clone()).or_default();
+        if !unevicted.is_empty() {
+            let pods: BTreeSet<&String> = seen.members.iter().map(|member| &member.pod.uid).collect();
+            unevicted.retain(|uid, _| pods.contains(uid));
+        }
+        seen.unevicted = unevicted
+            .iter()
+            .map(|(uid, refused)| {
+                (uid.clone(), Unevicted { message: refused.message.clone(), due: refused.until <= now })
+            })
+            .collect();
         let new = || Fleet { watched_since: now, present: BTreeSet::new(), gone: BTreeMap::new() };
-        let fleet = rollouts.entry(key.clone()).or_default().fleet.get_or_insert_with(new);
+        let fleet = fleet.get_or_insert_with(new);
         let names = || seen.members.iter().map(|member| &member.name).chain(seen.ending.keys());
         let is_same = fleet.present.len() == names().count() && names().all(|name| fleet.present.contains(name));
         if !is_same {

@@ -24,14 +24,30 @@ impl Writer {
     /// begun only while this replica leads.
     ///
     /// # Errors
-    /// The first write that failed, or [`WriteError::NotLeading`]; of the steps after it none was tried.
+    /// The writes to pods that failed; or the first one before them that did, or [`WriteError::NotLeading`]: of the steps
+    /// after it none was tried.
     pub async fn advance(
         &self,
         rollout: &OptimizationRollout,
         items: &[Advance],
         leads: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(), WriteError> {
+    ) -> Result<(), Vec<WriteError>> {
         let led = || if leads() { Ok(()) } else { Err(WriteError::NotLeading) };
+        self.before_pods(rollout, items, &led).await.map_err(|error| vec![error])?;
+        let pods = items.iter().map(|item| async move {
+            led()?;
+            self.advance_pod(rollout, item).await
+        });
+        let errors = together(pods.collect()).await;
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    async fn before_pods(
+        &self,
+        rollout: &OptimizationRollout,
+        items: &[Advance],
+        led: &(dyn Fn() -> Result<(), WriteError> + Sync),
+    ) -> Result<(), WriteError> {
         for item in items {
             led()?;
             match item {
@@ -60,12 +76,7 @@ impl Writer {
             }),
             _ => None,
         });
-        together(maps.collect()).await?;
-        let pods = items.iter().map(|item| async move {
-            led()?;
-            self.advance_pod(rollout, item).await
-        });
-        together(pods.collect()).await
+        together(maps.collect()).await.into_iter().next().map_or(Ok(()), Err)
     }
 
     async fn advance_pod(&self, rollout: &OptimizationRollout, item: &Advance) -> Result<(), WriteError> {
@@ -198,10 +209,10 @@ impl Writer {
     }
 }
 
-/// Does all of these, and tells the first error: one that is refused must not keep the others from theirs.
-async fn together(writes: Vec<impl Future<Output = Result<(), WriteError>>>) -> Result<(), WriteError> {
+/// Does all of these, and tells the errors: one that is refused must not keep the others from theirs.
+async fn together(writes: Vec<impl Future<Output = Result<(), WriteError>>>) -> Vec<WriteError> {
     let outcomes: Vec<_> = stream::iter(writes).buffer_unordered(CONCURRENCY).collect().await;
-    outcomes.into_iter().collect()
+    outcomes.into_iter().filter_map(Result::err).collect()
 }
 
 /// Without `serving`, that label and the mark stay as they are.

@@ -20,7 +20,7 @@ use super::{
     roster::Standing,
     stage,
     stamp::{self, label_returned},
-    tell::is_to_be_restarted,
+    tell::{self, is_to_be_restarted},
 };
 use crate::{
     mark::{Cause, Mark},
@@ -259,6 +259,10 @@ impl<'p> Back<'p> {
             })
     }
 
+    fn refused(&self, pass: &Pass<'_>) -> Option<String> {
+        tell::refused(pass, self.away.iter().copied())
+    }
+
     fn state(&self, pass: &Pass<'_>, cause: &Cause) -> State {
         let total = self.away.len() + self.back;
         let names = stamp::listed(self.away.iter().map(|standing| standing.member.name.as_str()));
@@ -275,7 +279,8 @@ impl<'p> Back<'p> {
             return State { kind: Kind::Stalled, reason: problem.reason, message };
         }
         if patience::is_over(pass, &self.away) {
-            let why = self.away.iter().find_map(|standing| stage::silence(pass, standing)).unwrap_or_default();
+            let silence = || self.away.iter().find_map(|standing| stage::silence(pass, standing));
+            let why = self.refused(pass).or_else(silence).unwrap_or_default();
             let message = format!(
                 "{}; settings are back, but {names} did not acknowledge within {}s{why}; look at their pods",
                 cause.message,
@@ -284,9 +289,10 @@ impl<'p> Back<'p> {
             return State { kind: Kind::Stalled, reason: Reason::Unreachable, message };
         }
         let restarts = self.away.iter().filter(|standing| is_to_be_restarted(pass, standing)).count();
-        let pace = match restarts {
-            0 => String::new(),
-            _ => format!("; {restarts} still to restart, as far as the others can bear their load"),
+        let pace = match self.refused(pass) {
+            Some(refused) => refused,
+            None if restarts == 0 => String::new(),
+            None => format!("; {restarts} still to restart, as far as the others can bear their load"),
         };
         let message =
             format!("{}; {} of {total} members are back, waiting for {names}{pace}", cause.message, self.back);

@@ -147,7 +147,8 @@ pub fn progress(pass: &Pass<'_>) -> Option<Intent> {
         let all = pass.roster.optimized_count();
         let message = shrink::waiting(pass, &names).unwrap_or_else(|| {
             let acknowledged = all.saturating_sub(pending.len());
-            let why = pass.roster.pending().find_map(|standing| silence(pass, standing)).unwrap_or_default();
+            let silence = || pass.roster.pending().find_map(|standing| silence(pass, standing));
+            let why = tell::refused(pass, pass.roster.pending()).or_else(silence).unwrap_or_default();
             format!("{acknowledged} of {all} optimized members acknowledged; waiting for {names}{why}")
         });
         let mut intent = Intent::state(pass, Kind::Working, Reason::AwaitingAcknowledgement, message);

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     acknowledgement::{Acknowledgement, elapsed, touch_due},
+    line::{MESSAGE, line},
     plan::{Advance, PodTarget, TouchPod},
     traffic,
 };
@@ -71,7 +72,11 @@ pub fn evictions(pass: &Pass<'_>, members: &[&Standing<'_>]) -> Vec<PodTarget> {
     if pass.spec.fleet.config.reload == Reload::Watch {
         return Vec::new();
     }
-    let due: Vec<&Standing<'_>> = members.iter().copied().filter(|standing| needs_restart(pass, standing)).collect();
+    let due: Vec<&Standing<'_>> = members
+        .iter()
+        .copied()
+        .filter(|standing| needs_restart(pass, standing) && may_be_tried(pass, standing))
+        .collect();
     let (free, mut bearing): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) = due
         .iter()
         .partition(|standing| standing.member.pod.serving.as_deref() == Some("false") || is_broken(pass, standing));
@@ -90,6 +95,18 @@ pub fn spare(pass: &Pass<'_>, leaving: &[&Standing<'_>]) -> usize {
     let unready = all.iter().filter(|member| !member.pod.ready && !counted.contains(member.name.as_str())).count();
     let missing = unready + pass.expected_back().count();
     traffic::may_leave(all.len(), increase).max(1).saturating_sub(missing)
+}
+
+/// Whether no budget has refused to let this pod go a moment ago.
+fn may_be_tried(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
+    pass.seen.unevicted.get(&standing.member.pod.uid).is_none_or(|refused| refused.due)
+}
+
+/// Why one of these members cannot be restarted, to follow what they are waited for.
+pub fn refused<'p>(pass: &Pass<'_>, mut members: impl Iterator<Item = &'p Standing<'p>>) -> Option<String> {
+    let refused = members.find_map(|standing| Some((standing, pass.seen.unevicted.get(&standing.member.pod.uid)?)));
+    let (standing, refused) = refused?;
+    Some(line(&format!("; {} may not be evicted: {}", standing.member.name, refused.message), MESSAGE))
 }
 
 /// Whether a member that is to go back has not been ready for a while.

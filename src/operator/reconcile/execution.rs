@@ -57,7 +57,7 @@ impl Context {
             }
         }
         if !plan.advance.is_empty() && leads() {
-            errors.extend(self.writer.advance(&base, &plan.advance, &leads).await.err());
+            errors.extend(self.writer.advance(&base, &plan.advance, &leads).await.err().into_iter().flatten());
         }
         if errors.is_empty() {
             self.memory.agreed(key);
@@ -104,6 +104,11 @@ impl Context {
                     self.telemetry.write_failed("Refused");
                     tracing::warn!(rollout = %key, %error, "a write is refused");
                     self.memory.refused(key, Problem::new(Reason::WriteRefused, error.to_string()));
+                }
+                WriteError::Budget { uid, message, .. } => {
+                    self.telemetry.write_failed("Budget");
+                    tracing::info!(rollout = %key, %error, "an eviction is refused");
+                    self.memory.unevicted(key, uid, message);
                 }
                 WriteError::NotLeading => tracing::debug!(rollout = %key, %error, "somebody else goes on"),
                 WriteError::Unavailable { .. } => {

@@ -62,6 +62,50 @@ async fn a_pod_that_is_refused_keeps_no_other_one_out_of_traffic() {
         })
         .collect();
     let outcome = writer.advance(&rollout(), &labels, &|| true).await;
-    assert!(matches!(outcome, Err(WriteError::Refused { .. })), "{outcome:?}");
+    assert!(matches!(outcome.as_ref().unwrap_err().as_slice(), [WriteError::Refused { .. }]), "{outcome:?}");
     assert_eq!(written.lock().unwrap().len(), 39);
+}
+
+#[rstest]
+#[case::is_used_up(
+    429,
+    json!({
+        "message": "Cannot evict pod as it would violate the pod's disruption budget.",
+        "details": {"causes": [{
+            "reason": "DisruptionBudget",
+            "message": "The disruption budget web needs 2 healthy pods and has 2 currently",
+        }]},
+    }),
+    Some("disruption budget. The disruption budget web needs 2 healthy pods and has 2 currently")
+)]
+#[case::is_one_of_several(
+    500,
+    json!({"message": "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."}),
+    Some("more than one PodDisruptionBudget")
+)]
+#[case::is_not_what_is_meant(429, json!({"message": "too many requests"}), None)]
+#[tokio::test]
+async fn every_eviction_that_is_refused_is_told_where_the_budget(
+    #[case] code: u16,
+    #[case] told: Value,
+    #[case] words: Option<&str>,
+) {
+    let answer = move |_: http::Request<Body>| {
+        let mut status = json!({"kind": "Status", "status": "Failure", "code": code, "reason": "TooManyRequests"});
+        status.as_object_mut().unwrap().extend(told.as_object().unwrap().clone());
+        let mut answer = http::Response::new(Body::from(status.to_string().into_bytes()));
+        *answer.status_mut() = http::StatusCode::from_u16(code).unwrap();
+        async { Ok::<_, Infallible>(answer) }
+    };
+    let writer = Writer::new(Client::new(tower::service_fn(answer), "qudag"));
+    let evict = |uid: &str| Advance::Evict(PodTarget { name: "pod-0".to_owned(), uid: uid.to_owned() });
+    let errors = writer.advance(&rollout(), &[evict("a"), evict("b")], &|| true).await.unwrap_err();
+    let budgets = errors.iter().filter_map(|error| match error {
+        WriteError::Budget { uid, message, .. } => Some((uid.as_str(), message.as_str())),
+        _ => None,
+    });
+    let budgets: Vec<(&str, &str)> = budgets.collect();
+    assert_eq!(budgets.len(), words.map_or(0, |_| 2), "{errors:?}");
+    assert!(budgets.iter().all(|(_, message)| message.contains(words.unwrap())), "{budgets:?}");
+    assert!(budgets.iter().zip(["a", "b"]).all(|((uid, _), expected)| *uid == expected), "{budgets:?}");
 }

@@ -6,8 +6,8 @@ use rstest::rstest;
 
 use super::evictions;
 use crate::{
-    decide::{fixture::Fixture, pass::Pass},
-    observation::{Measurements, Report},
+    decide::{decide, fixture::Fixture, pass::Pass},
+    observation::{Measurements, Report, Unevicted},
     record::Cohort,
 };
 
@@ -163,6 +163,31 @@ fn restarted(fixture: &Fixture) -> Vec<String> {
     let pass = Pass::new(&fixture.rollout, &fixture.seen);
     let pending: Vec<_> = pass.roster.pending().collect();
     evictions(&pass, &pending).into_iter().map(|pod| pod.name).collect()
+}
+
+#[rstest]
+#[case::it_waits_for_its_turn(false, &["node-1"])]
+#[case::it_has_its_turn(true, &["node-0"])]
+fn a_pod_that_its_budget_does_not_let_go_is_tried_again_when(#[case] due: bool, #[case] expected: &[&str]) {
+    let mut fixture = broken(0, 0);
+    let message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
+    fixture.seen.unevicted = [(fixture.seen.members[0].pod.uid.clone(), Unevicted { message, due })].into();
+    assert_eq!(restarted(&fixture), expected);
+    let status = decide(&fixture.rollout, &fixture.seen).status;
+    let told: Vec<&String> = status.conditions.iter().map(|condition| &condition.message).collect();
+    let words = "; node-0 may not be evicted: Cannot evict pod as it would violate the pod's disruption budget.";
+    assert!(told.iter().any(|message| message.contains(words)), "{told:?}");
+}
+
+#[test]
+fn a_stage_names_the_budget_that_does_not_let_a_member_go() {
+    let mut fixture = left();
+    let message = "The disruption budget needs 5 healthy pods and has 5 currently".to_owned();
+    fixture.seen.unevicted = [(fixture.seen.members[2].pod.uid.clone(), Unevicted { message, due: true })].into();
+    let status = decide(&fixture.rollout, &fixture.seen).status;
+    let told: Vec<&String> = status.conditions.iter().map(|condition| &condition.message).collect();
+    let words = "node-2 may not be evicted: The disruption budget needs 5 healthy pods and has 5 currently";
+    assert!(told.iter().any(|message| message.contains(words)), "{told:?}");
 }
 
 #[rstest]

@@ -1,9 +1,15 @@
 //! Members that read their files at start alone.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::{Value, json};
-use sim::{FleetSpec, Verb};
+use sim::{Fault, FleetSpec, RequestInfo, Subresource, Verb};
 
 use crate::{
     retreat::restored,
@@ -81,6 +87,42 @@ async fn pods_that_take_long_to_end_are_waited_for_before_others_are_restarted()
     }
     assert!((1..=5).contains(&most), "{most} members were missing at once");
     assert_eq!(evictions(&world).len(), 8, "everybody but the holdout, once");
+    world.check();
+}
+
+/// Refuses evictions as a used up budget does, until it is told otherwise. How often one was asked for.
+fn budget(world: &World) -> (Arc<AtomicBool>, Arc<AtomicUsize>) {
+    let (is_used_up, asked) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let (refuses, counted) = (is_used_up.clone(), asked.clone());
+    world.server.on_request(move |request: &RequestInfo| {
+        let is_eviction = request.key.plural == "pods" && request.subresource == Some(Subresource::Eviction);
+        if !is_eviction || !refuses.load(Ordering::SeqCst) {
+            return Fault::None;
+        }
+        counted.fetch_add(1, Ordering::SeqCst);
+        Fault::Refuse(429, "Cannot evict pod as it would violate the pod's disruption budget.".to_owned())
+    });
+    (is_used_up, asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_lets_no_pod_go_is_named_and_asked_again_later_and_later() {
+    let world = World::of(FleetSpec::default(), true);
+    let _replica = world.start("replica-1");
+    let (is_used_up, asked) = budget(&world);
+    world.apply(&restarting("pooling"));
+    let told = |world: &World| {
+        let conditions = world.status("pooling").conditions;
+        conditions.iter().any(|condition| condition.message.contains("may not be evicted: Cannot evict pod"))
+    };
+    world.until("the budget is named", told).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let asked = asked.load(Ordering::SeqCst);
+    assert!((4..=6).contains(&asked), "of one pod, after 5, 15, 35 and 55 s: {asked}");
+    assert!(told(&world), "{:?}", world.status("pooling").conditions);
+    is_used_up.store(false, Ordering::SeqCst);
+    world.until_reason("pooling", "Baking").await;
+    assert!(!told(&world), "{:?}", world.status("pooling").conditions);
     world.check();
 }
 
