@@ -125,7 +125,7 @@ fn rest_follows(pass: &Pass<'_>, shard: &Shard, write: &mut ShardWrite) -> Vec<A
     write.data.extend(rest.iter().map(|member| (delivery::file_key(config, member), optimized.clone())));
     let told = delivery::told(config, &pass.settings.optimized);
     let there = rest.iter().filter_map(|member| standings.get(member).copied());
-    let mut tells = tell::joiners(pass, there.map(|standing| (standing, told.as_str(), shard.name.as_str())));
+    let mut tells = tell::followers(pass, there.map(|standing| (standing, told.as_str(), shard.name.as_str())));
     if config.reload == Reload::RestartPod {
         // More than the others can bear follow at their next start.
         tells.truncate(tell::spare(pass, &[]));
@@ -159,7 +159,7 @@ pub fn settled(pass: &Pass<'_>) -> Option<Intent> {
     let message = "the optimized values are the baseline of every member";
     let mut intent = Intent::state(pass, Kind::Waiting, Reason::Settled, message);
     let over = if pass.settled.is_empty() { traces(pass) } else { left_behind(pass) };
-    intent.advance = stamp::joiners(pass).into_iter().chain(over).collect();
+    intent.advance = stamp::joiners(pass).into_iter().chain(tell::newcomers(pass)).chain(over).collect();
     Some(intent)
 }
 

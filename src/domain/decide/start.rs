@@ -12,7 +12,7 @@ use super::{
     pass::Pass,
     retreat::restored_message,
     stage::{self, count},
-    stamp,
+    stamp, tell,
 };
 use crate::{
     cohort::holdout,
@@ -46,7 +46,7 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
         let message = cause.map_or("", |retreat| retreat.message.as_str());
         let message = format!("{message}; {}", restored_message(pass, reason));
         let mut intent = Intent::state(pass, Kind::Stalled, reason, message);
-        intent.advance = stamp::joiners(pass);
+        intent.advance = stamp::joiners(pass).into_iter().chain(tell::newcomers(pass)).collect();
         return Some(intent);
     }
     if pass.spec.abort.is_some() {
@@ -55,7 +55,7 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
     }
     if pass.settings.is_settled() {
         let mut intent = Intent::state(pass, Kind::Waiting, Reason::Settled, "every value is the baseline already");
-        intent.advance = stamp::joiners(pass);
+        intent.advance = stamp::joiners(pass).into_iter().chain(tell::newcomers(pass)).collect();
         return Some(intent);
     }
     if acceptance::is_optimized_already(pass) {

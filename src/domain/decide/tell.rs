@@ -14,7 +14,7 @@ use super::{
     stamp::target,
 };
 use crate::{
-    acknowledgement::{Acknowledgement, elapsed, touch_due},
+    acknowledgement::{Acknowledgement, Touch, elapsed, touch_due},
     line::{MESSAGE, line},
     plan::{Advance, PodTarget, TouchPod},
     traffic,
@@ -25,6 +25,8 @@ use crate::{
 const RESTART_AGAIN: Duration = Duration::from_secs(30);
 /// The same at most.
 pub const RESTART_AT_LAST: Duration = Duration::from_secs(600);
+/// How long the pod of a member of which no record tells may be gone before it counts as one that has left.
+const REPLACED: Duration = Duration::from_secs(10);
 /// How long a member that goes back may be unready and still count as one that bears load.
 const UNREADY: Duration = Duration::from_secs(30);
 /// How much more load the others may get during evictions when `traffic` does not say.
@@ -41,19 +43,55 @@ pub fn touch(pass: &Pass<'_>, standing: &Standing<'_>, fingerprint: &str, shard:
     Some(TouchPod { pod: target(pod), touch, after: shard.to_owned() })
 }
 
-/// Tells members that joined of the file that they are given: its fingerprint, and the name of its ConfigMap.
+/// Whether a member that joined may be given a file: where it would read it at its start alone, its pod has to say before
+/// that it is to be restarted for it. So whoever goes on finds that, and the pod that comes next does not say it.
 #[must_use]
-pub fn joiners<'p>(
+pub fn may_be_given(pass: &Pass<'_>, standing: &Standing<'_>, fingerprint: &str) -> bool {
+    pass.spec.fleet.config.reload == Reload::Watch || says_restart(standing, fingerprint)
+}
+
+/// Makes the pod of a member say that it is to be restarted for the file with this fingerprint.
+#[must_use]
+pub fn announce(pass: &Pass<'_>, standing: &Standing<'_>, fingerprint: &str) -> Advance {
+    let touch = Touch { at: pass.seen.now, count: 1, file: restart_for(fingerprint) };
+    Advance::Touch(TouchPod { pod: target(&standing.member.pod), touch, after: String::new() })
+}
+
+fn restart_for(fingerprint: &str) -> String {
+    format!("restart-{fingerprint}")
+}
+
+fn says_restart(standing: &Standing<'_>, fingerprint: &str) -> bool {
+    standing.member.pod.touched.as_ref().is_some_and(|touch| touch.file == restart_for(fingerprint))
+}
+
+/// Tells members that follow of the file that they are given: its fingerprint, and the name of its ConfigMap.
+#[must_use]
+pub fn followers<'p>(
     pass: &Pass<'_>,
-    joined: impl Iterator<Item = (&'p Standing<'p>, &'p str, &'p str)>,
+    follow: impl Iterator<Item = (&'p Standing<'p>, &'p str, &'p str)>,
 ) -> Vec<Advance> {
     match pass.spec.fleet.config.reload {
         Reload::Watch => {
-            joined.filter_map(|(who, file, shard)| touch(pass, who, file, shard)).map(Advance::Touch).collect()
+            follow.filter_map(|(who, file, shard)| touch(pass, who, file, shard)).map(Advance::Touch).collect()
         }
-        // They started without the file, and will not come to read it otherwise.
-        Reload::RestartPod => joined.map(|(who, ..)| Advance::Evict(target(&who.member.pod))).collect(),
+        // They started with another file, and will not come to read it otherwise.
+        Reload::RestartPod => follow.map(|(who, ..)| Advance::Evict(target(&who.member.pod))).collect(),
     }
+}
+
+/// Restarts of members that joined and started before they were given their file.
+#[must_use]
+pub fn newcomers(pass: &Pass<'_>) -> Vec<Advance> {
+    let members: Vec<&Standing<'_>> = pass.roster.standings.iter().filter(|standing| is_new(pass, standing)).collect();
+    evictions(pass, &members).into_iter().map(Advance::Evict).collect()
+}
+
+fn is_new(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
+    pass.spec.fleet.config.reload == Reload::RestartPod
+        && standing.entry.is_none()
+        && standing.file.is_some()
+        && says_restart(standing, &standing.fingerprint)
 }
 
 /// What is due again for members that have not acknowledged.
@@ -62,7 +100,9 @@ pub fn again(pass: &Pass<'_>) -> Vec<Advance> {
     let pending: Vec<&Standing<'_>> = pass.roster.pending().collect();
     let name = |standing: &Standing<'_>| standing.shard.map_or("", |shard| &shard.name).to_owned();
     let touches = pending.iter().filter_map(|who| touch(pass, who, &who.fingerprint, &name(who))).map(Advance::Touch);
-    touches.chain(evictions(pass, &pending).into_iter().map(Advance::Evict)).collect()
+    let new = pass.roster.standings.iter().filter(|standing| is_new(pass, standing));
+    let due: Vec<&Standing<'_>> = pending.iter().copied().chain(new).collect();
+    touches.chain(evictions(pass, &due).into_iter().map(Advance::Evict)).collect()
 }
 
 /// Pods to evict now, of these members: those that bear no load at once, of the others as many as the rest can bear. In a
@@ -72,11 +112,9 @@ pub fn evictions(pass: &Pass<'_>, members: &[&Standing<'_>]) -> Vec<PodTarget> {
     if pass.spec.fleet.config.reload == Reload::Watch {
         return Vec::new();
     }
-    let due: Vec<&Standing<'_>> = members
-        .iter()
-        .copied()
-        .filter(|standing| needs_restart(pass, standing) && may_be_tried(pass, standing))
-        .collect();
+    let needs_restart = |standing: &Standing<'_>| is_new(pass, standing) || needs_restart(pass, standing);
+    let due: Vec<&Standing<'_>> =
+        members.iter().copied().filter(|standing| needs_restart(standing) && may_be_tried(pass, standing)).collect();
     let (free, mut bearing): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) = due
         .iter()
         .partition(|standing| standing.member.pod.serving.as_deref() == Some("false") || is_broken(pass, standing));
@@ -93,7 +131,10 @@ pub fn spare(pass: &Pass<'_>, leaving: &[&Standing<'_>]) -> usize {
     let increase = pass.spec.traffic.as_ref().map_or(LOAD_INCREASE, |traffic| traffic.max_load_increase.value());
     let counted: BTreeSet<&str> = leaving.iter().map(|standing| standing.member.name.as_str()).collect();
     let unready = all.iter().filter(|member| !member.pod.ready && !counted.contains(member.name.as_str())).count();
-    let missing = unready + pass.expected_back().count();
+    let gone = pass.seen.ending.keys().chain(pass.seen.gone_for.keys()).map(String::as_str);
+    let gone = gone.filter(|name| pass.seen.away_for(name) < REPLACED);
+    let away: BTreeSet<&str> = pass.expected_back().map(|(name, _)| name).chain(gone).collect();
+    let missing = unready + away.len();
     traffic::may_leave(all.len(), increase).max(1).saturating_sub(missing)
 }
 

@@ -112,13 +112,15 @@ pub fn joiners(pass: &Pass<'_>) -> Vec<Advance> {
             };
             write.settle(&due, &due.keys().filter_map(owner).collect());
             let told = fingerprint(Some(&patched));
-            let told = tell::joiners(pass, std::iter::once((standing, told.as_str(), shard.name.as_str())));
-            let told = if patched == file { Vec::new() } else { told };
+            if patched != file && !tell::may_be_given(pass, standing, &told) {
+                return vec![tell::announce(pass, standing, &told)];
+            }
+            let told = tell::touch(pass, standing, &told, &shard.name).filter(|_| patched != file);
             if due.is_empty() {
                 write.annotations.insert(INVERSE_ANNOTATION.to_owned(), None);
             }
             write.data.insert(delivery::file_key(config, &standing.member.name), Some(patched));
-            std::iter::once(Advance::WriteShard(write)).chain(told).collect()
+            std::iter::once(Advance::WriteShard(write)).chain(told.map(Advance::Touch)).collect()
         })
         .collect()
 }

@@ -53,8 +53,12 @@ pub fn joiners(pass: &Pass<'_>, rendered: &Rendered) -> Vec<Advance> {
     let told = delivery::told(config, &pass.settings.baseline);
     let mut advance = Vec::new();
     for (name, placement) in place(pass, rendered) {
-        let joined: Vec<&&Standing<'_>> =
-            placement.members.iter().filter(|standing| standing.entry.is_none() && standing.file.is_none()).collect();
+        // Without anything settled it says what they run already.
+        let runs_it = pass.settled.is_empty() && config.reload == Reload::RestartPod;
+        let joined = placement.members.iter().filter(|standing| standing.entry.is_none() && standing.file.is_none());
+        let (joined, unwarned): (Vec<&&Standing<'_>>, Vec<_>) =
+            joined.partition(|standing| runs_it || tell::may_be_given(pass, standing, &told));
+        advance.extend(unwarned.into_iter().map(|standing| tell::announce(pass, standing, &told)));
         if joined.is_empty() {
             continue;
         }
@@ -68,11 +72,7 @@ pub fn joiners(pass: &Pass<'_>, rendered: &Rendered) -> Vec<Advance> {
             write.settle(&pass.settled, &pass.owners);
         }
         advance.push(Advance::WriteShard(write));
-        if pass.settled.is_empty() && pass.spec.fleet.config.reload == Reload::RestartPod {
-            // It says what they run already.
-            continue;
-        }
-        advance.extend(tell::joiners(pass, joined.iter().map(|standing| (**standing, told.as_str(), name.as_str()))));
+        advance.extend(joined.iter().filter_map(|who| tell::touch(pass, who, &told, &name)).map(Advance::Touch));
     }
     advance
 }

@@ -5,10 +5,10 @@ use rstest::rstest;
 use crate::{
     decide::{
         decide,
-        fixture::{Fixture, based},
+        fixture::{Fixture, OPTIMIZED, based},
         pass::Pass,
     },
-    observation::{Neighbour, Problem},
+    observation::{Neighbour, Problem, Unevicted},
     plan::Advance,
 };
 
@@ -133,7 +133,7 @@ fn members_share_configmaps_as_long_as_there_is_room(
 #[rstest]
 #[case::who_watches_its_file_is_told(Reload::Watch, false, 1)]
 #[case::who_reads_it_at_its_start_runs_that_already(Reload::RestartPod, false, 0)]
-#[case::who_reads_it_at_its_start_is_restarted_for_what_is_settled(Reload::RestartPod, true, 1)]
+#[case::who_reads_it_at_its_start_is_announced_first_where_something_is_settled(Reload::RestartPod, true, 1)]
 fn who_joins_a_run_gets_the_baseline(#[case] reload: Reload, #[case] settled: bool, #[case] expected: usize) {
     let mut fixture = Fixture::new("obb-", 25);
     fixture.rollout.spec.fleet.config.reload = reload;
@@ -146,6 +146,69 @@ fn who_joins_a_run_gets_the_baseline(#[case] reload: Reload, #[case] settled: bo
     let advance = super::joiners(&pass);
     let written =
         advance.iter().filter(|it| matches!(it, Advance::WriteShard(write) if write.data.contains_key("node-3.toml")));
-    let told = advance.iter().filter(|it| matches!(it, Advance::Touch(_) | Advance::Evict(_)));
-    assert_eq!((written.count(), told.count()), (1, expected), "{advance:?}");
+    let told = advance.iter().filter(|it| matches!(it, Advance::Touch(_)));
+    let announced = reload == Reload::RestartPod && settled;
+    assert_eq!((written.count(), told.count()), (usize::from(!announced), expected), "{advance:?}");
+}
+
+/// What happens to a member that joins a settled fleet of five and reads its file at its start alone: what its pod says
+/// is put there, its file is written, or it is restarted.
+fn step(fixture: &Fixture) -> &'static str {
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    let of_joiner: Vec<&str> = plan
+        .advance
+        .iter()
+        .filter_map(|advance| match advance {
+            Advance::Touch(touch) if touch.pod.name == "node-4" => Some("announced"),
+            Advance::WriteShard(write) if write.data.contains_key("node-4.toml") => Some("written"),
+            Advance::Evict(pod) if pod.name == "node-4" => Some("restarted"),
+            _ => None,
+        })
+        .collect();
+    match of_joiner.as_slice() {
+        [] => "left alone",
+        [step] => step,
+        _ => panic!("{of_joiner:?}"),
+    }
+}
+
+#[test]
+fn who_joins_a_settled_fleet_is_restarted_for_its_file_whoever_goes_on_after_each_step() {
+    let mut fixture = Fixture::new("-----", 25);
+    fixture.rollout.spec.fleet.config.reload = Reload::RestartPod;
+    fixture.replan();
+    let shard = &mut fixture.seen.shards[0];
+    shard.files.remove("node-4");
+    shard.record.members.clear();
+    shard.settled = [("pool.enabled".to_owned(), api::Scalar::Bool(true))].into();
+    shard.files.values_mut().for_each(|file| OPTIMIZED.clone_into(file));
+    let now = Time(fixture.seen.now);
+    fixture.run().settled_at = Some(now);
+    fixture.rollout.status.as_mut().unwrap().stage = None;
+    assert_eq!(step(&fixture), "announced");
+    let Some(Advance::Touch(touch)) = decide(&fixture.rollout, &fixture.seen).advance.into_iter().next() else {
+        panic!("nothing is announced")
+    };
+    fixture.seen.members[4].pod.touched = Some(touch.touch);
+    assert_eq!(step(&fixture), "written");
+    let Some(Advance::WriteShard(write)) = decide(&fixture.rollout, &fixture.seen).advance.into_iter().next() else {
+        panic!("nothing is written")
+    };
+    let file = write.data["node-4.toml"].clone().unwrap();
+    fixture.seen.shards[0].files.insert("node-4".to_owned(), file);
+    assert_eq!(step(&fixture), "restarted");
+    let uid = fixture.seen.members[4].pod.uid.clone();
+    let refused = Unevicted { message: "not now".to_owned(), due: false };
+    fixture.seen.unevicted = [(uid.clone(), refused.clone())].into();
+    assert_eq!(step(&fixture), "left alone", "its budget refuses");
+    fixture.seen.unevicted = [(uid, Unevicted { due: true, ..refused })].into();
+    assert_eq!(step(&fixture), "restarted");
+    fixture.seen.ending = [("node-5".to_owned(), fixture.seen.now)].into();
+    fixture.seen.gone_for = [("node-6".to_owned(), std::time::Duration::from_secs(9))].into();
+    assert_eq!(step(&fixture), "left alone", "half of the fleet has to serve");
+    fixture.seen.now += std::time::Duration::from_secs(10);
+    fixture.seen.gone_for = [("node-6".to_owned(), std::time::Duration::from_secs(19))].into();
+    assert_eq!(step(&fixture), "restarted");
+    fixture.seen.members[4].pod.touched = None;
+    assert_eq!(step(&fixture), "left alone", "the pod that comes next has read its file");
 }

@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
+use rstest::rstest;
 use serde_json::{Value, json};
 use sim::{Fault, FleetSpec, RequestInfo, Subresource, Verb};
 
 use crate::{
     retreat::restored,
-    world::{World, rollout},
+    world::{OWN_CONFIG_MAP, World, patched_rollout, rollout},
 };
 
 fn restarting(name: &str) -> Value {
@@ -124,6 +125,42 @@ async fn a_budget_that_lets_no_pod_go_is_named_and_asked_again_later_and_later()
     world.until_reason("pooling", "Baking").await;
     assert!(!told(&world), "{:?}", world.status("pooling").conditions);
     world.check();
+}
+
+#[rstest]
+#[case::in_a_common_map(FleetSpec::default(), rollout("pooling"))]
+#[case::in_a_map_of_its_own(
+    FleetSpec { config_map: OWN_CONFIG_MAP.to_owned(), ..FleetSpec::default() },
+    patched_rollout("pooling")
+)]
+#[tokio::test(start_paused = true)]
+async fn who_joins_a_settled_fleet_is_restarted_for_its_file(#[case] fleet: FleetSpec, #[case] mut rollout: Value) {
+    let world = World::of(fleet, true);
+    let replica = world.start("replica-1");
+    rollout["spec"]["fleet"]["config"]["reload"] = json!("RestartPod");
+    world.apply(&rollout);
+    world.until_reason("pooling", "Settled").await;
+    let (is_used_up, _) = budget(&world);
+    let joined: Vec<String> = (0..6).map(|_| world.join()).collect();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(world.optimized(), 10, "no budget lets them go");
+    // Whoever goes on knows whom to restart.
+    world.kill(replica);
+    let _next = world.start("replica-2");
+    let before = evictions(&world).len();
+    is_used_up.store(false, Ordering::SeqCst);
+    let most = || world.fleet.members().len() - world.server.objects("pods").len();
+    let mut missing = 0;
+    while world.optimized() < 16 {
+        missing = missing.max(most());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(missing <= 8, "{missing} members were missing at once");
+    let mut evicted = evictions(&world).split_off(before);
+    evicted.sort();
+    assert_eq!(evicted, joined);
+    world.check();
+    world.check_quiet().await;
 }
 
 #[tokio::test(start_paused = true)]
