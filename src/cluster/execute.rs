@@ -79,7 +79,7 @@ impl WriteError {
                 (404, _) => Self::NotFound(what),
                 // So it says that the object of this name is another one by now.
                 (422, _) if status.message.contains("metadata.uid: Invalid value") => Self::Conflict(what),
-                _ if is_of_a_budget(&status.message) => {
+                (429 | 500, _) if is_of_a_budget(&status.message) => {
                     let causes = status.details.iter().flat_map(|details| &details.causes);
                     let words = std::iter::once(&status.message).chain(causes.map(|cause| &cause.message));
                     let message = words.map(String::as_str).collect::<Vec<_>>().join(" ");

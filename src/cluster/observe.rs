@@ -146,9 +146,10 @@ fn ending(
     members: &[Member],
 ) -> BTreeMap<String, Timestamp> {
     let pods = namespace.pods.state();
-    let ending = pods.iter().filter(|pod| selector.matches(pod.labels()) && !pod::has_ended(pod)).filter_map(|pod| {
+    let ending = pods.iter().filter_map(|pod| {
         let until = pod.metadata.deletion_timestamp.as_ref()?.0;
-        Some((pod::member_name(pod, rollout.spec.fleet.identity)?, until))
+        let is_member = !pod::has_ended(pod) && selector.matches(pod.labels());
+        pod::member_name(pod, rollout.spec.fleet.identity).filter(|_| is_member).map(|name| (name, until))
     });
     let is_there = |name: &str| members.binary_search_by(|member| member.name.as_str().cmp(name)).is_ok();
     ending.filter(|(name, _)| !is_there(name)).collect()

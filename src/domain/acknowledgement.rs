@@ -21,7 +21,7 @@ const REPEATS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), 
 
 /// How long a member that goes back has to read its file where it cannot say that an optimization is off, because it does
 /// not know it by this name. A kubelet that nobody tells takes about as long.
-const UNKNOWN: Duration = Duration::from_secs(60);
+pub const UNKNOWN: Duration = Duration::from_secs(60);
 
 /// A request to the kubelet to project a pod's ConfigMaps again, as it stands in the pod's annotation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

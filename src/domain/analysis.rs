@@ -40,7 +40,9 @@ pub struct History {
     /// When the baseline last broke an absolute limit of an indicator.
     baseline_broke: Vec<Option<Duration>>,
     started: Duration,
-    /// Time since the bake began. A process that looks on where another one ended knows it by the wall clock.
+    /// How long the bake had lasted when this process began to look: by the wall clock, which nothing else is measured by.
+    before: Duration,
+    /// Time since the bake began.
     since_bake: Duration,
     last_look: Option<Duration>,
     /// Up to when time has been counted for the bake, or given up.
@@ -70,6 +72,7 @@ impl History {
             queries,
             tracks: BTreeMap::new(),
             started: at,
+            before: Duration::ZERO,
             since_bake: Duration::ZERO,
             last_look: None,
             counted_to: None,
@@ -99,6 +102,7 @@ impl History {
             // What was watched before it began is no part of a bake.
             self.counted_to = self.counted_to.map(|to| to.max(at));
             self.started = at;
+            self.before = Duration::ZERO;
             self.last_sufficient = at;
             self.measurements.bake = sampling.bake;
             self.measurements.covered = sampling.covered;
@@ -136,8 +140,12 @@ impl History {
     /// Takes one look and judges.
     pub fn look(&mut self, look: Look) {
         self.remember(&look);
-        let by_clock = Duration::try_from(look.now.duration_since(self.sampling.bake)).unwrap_or_default();
-        self.since_bake = look.at.saturating_sub(self.started).max(by_clock);
+        let looked = look.at.saturating_sub(self.started);
+        if self.last_look.is_none() {
+            let lasted = Duration::try_from(look.now.duration_since(self.sampling.bake)).unwrap_or_default();
+            self.before = lasted.saturating_sub(looked);
+        }
+        self.since_bake = self.before + looked;
         let verdicts: Vec<(Judgement, IndicatorStatus)> =
             (0..self.queries.len()).filter_map(|index| self.verdict(index, &look)).collect();
         let required = |status: &(Judgement, IndicatorStatus)| self.mode(&status.1.name) == Some(Mode::Enforce);

@@ -101,12 +101,17 @@ impl Memory {
         (refusal.until > Instant::now()).then(|| refusal.problem.clone())
     }
 
-    /// The API server refused a write; each repetition is believed twice as long.
+    /// The API server refused a write; each repetition is believed twice as long. What it refuses beside is none.
     pub fn refused(&self, key: &Key, problem: Problem) {
+        let now = Instant::now();
         let mut rollouts = self.lock();
         let remembered = rollouts.entry(key.clone()).or_default();
-        let wait = remembered.refusal.as_ref().map_or(FIRST_RETRY, |refusal| (refusal.wait * 2).min(LAST_RETRY));
-        remembered.refusal = Some(Refusal { problem, until: Instant::now() + wait, wait });
+        let wait = match &remembered.refusal {
+            Some(refusal) if refusal.until > now => refusal.wait,
+            Some(refusal) => (refusal.wait * 2).min(LAST_RETRY),
+            None => FIRST_RETRY,
+        };
+        remembered.refusal = Some(Refusal { problem, until: now + wait, wait });
     }
 
     /// A budget refused to let a pod be evicted; each repetition is waited for twice as long.
@@ -203,3 +208,6 @@ impl Memory {
         self.lock().retain(|key, _| exists(key));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,7 +179,13 @@ impl Prometheus {
                 }
             }
         }
-        Ok((found.series, refused))
+        match refused.first_key_value() {
+            // Nothing at all was answered.
+            Some((_, trouble)) if names.is_empty() && refused.len() == question.expressions.len() => {
+                Err(trouble.clone())
+            }
+            _ => Ok((found.series, refused)),
+        }
     }
 }
 

@@ -71,7 +71,7 @@ pub fn read(pod: &Pod, member: &str, spec: &OptimizationRolloutSpec) -> observat
         mark: Mark::parse(annotation(RETREAT_ANNOTATION), annotation(RETREAT_REASON_ANNOTATION)),
         touched: annotation(TOUCH_ANNOTATION).and_then(Touch::parse),
         restarts: containers.iter().map(|container| container.restart_count).sum(),
-        ended: ends(&containers).filter_map(lifetime).max_by_key(|lifetime| lifetime.ended),
+        ended: ends(&containers).filter_map(|ended| lifetime(pod, ended)).max_by_key(|lifetime| lifetime.ended),
         killed: ends(&containers)
             .any(|ended| ended.reason.as_deref() == Some("OOMKilled") || ended.exit_code == ILLEGAL_INSTRUCTION),
         mounts_config: pod.spec.as_ref().is_some_and(|pod| mounts(pod, &Mounted::new(spec, member))),
@@ -86,8 +86,12 @@ fn ends(containers: &[ContainerStatus]) -> impl Iterator<Item = &ContainerStateT
     containers.iter().filter_map(|container| container.last_state.as_ref()?.terminated.as_ref())
 }
 
-fn lifetime(ended: &ContainerStateTerminated) -> Option<Lifetime> {
-    Some(Lifetime { started: ended.started_at.as_ref()?.0, ended: ended.finished_at.as_ref()?.0 })
+/// From when to when a container ran. One that could not be started says that it ran since 1970.
+fn lifetime(pod: &Pod, container: &ContainerStateTerminated) -> Option<Lifetime> {
+    let ended = container.finished_at.as_ref()?.0;
+    let started = container.started_at.as_ref()?.0;
+    let is_real = pod.creation_timestamp().is_none_or(|created| started >= created.0);
+    Some(Lifetime { started: if is_real { started } else { ended }, ended })
 }
 
 fn controller(pod: &Pod) -> Option<&OwnerReference> {

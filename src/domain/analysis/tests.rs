@@ -21,6 +21,8 @@ const EVERY: Duration = Duration::from_secs(2);
 struct Watch {
     history: History,
     at: Duration,
+    /// The wall clock.
+    now: Timestamp,
 }
 
 fn sampling(indicator: serde_json::Value) -> Sampling {
@@ -66,7 +68,11 @@ fn scrape(member: &str, values: Option<&[(&str, f64)]>) -> Scrape {
 
 impl Watch {
     fn new(indicator: serde_json::Value) -> Self {
-        Self { history: History::new(sampling(indicator), Duration::ZERO), at: Duration::ZERO }
+        Self::of(sampling(indicator))
+    }
+
+    fn of(sampling: Sampling) -> Self {
+        Self { history: History::new(sampling, Duration::ZERO), at: Duration::ZERO, now: Timestamp::UNIX_EPOCH }
     }
 
     /// Looks `count` times at counters that grow by 100 requests a look, with these errors.
@@ -87,13 +93,7 @@ impl Watch {
     }
 
     fn take(&mut self, scrapes: Vec<Scrape>) {
-        self.history.look(Look {
-            at: self.at,
-            now: Timestamp::UNIX_EPOCH,
-            scrapes,
-            trouble: None,
-            refused: BTreeMap::new(),
-        });
+        self.history.look(Look { at: self.at, now: self.now, scrapes, trouble: None, refused: BTreeMap::new() });
         self.at += EVERY;
     }
 
@@ -140,15 +140,26 @@ fn before_its_delay_is_over_an_indicator_neither_breaches_nor_passes() {
 }
 
 #[rstest]
-#[case::as_long_as_the_bake_is_young(7, false)]
+#[case::as_long_as_the_bake_is_young(3, false)]
 #[case::no_longer(8, true)]
 fn a_process_that_looks_on_where_another_one_ended_delays_an_indicator(#[case] age: i64, #[case] judged: bool) {
     let mut indicator = errors();
     indicator["initialDelay"] = json!("8s");
     let mut sampling = sampling(indicator);
     sampling.bake = Timestamp::from_second(-age).unwrap();
-    let mut watch = Watch { history: History::new(sampling, Duration::ZERO), at: Duration::ZERO };
+    let mut watch = Watch::of(sampling);
     assert_eq!(watch.look(3, 0.9, 0.0).breach.is_some(), judged);
+}
+
+#[test]
+fn a_clock_that_is_set_forward_ends_no_delay() {
+    let mut indicator = errors();
+    indicator["initialDelay"] = json!("8s");
+    let mut watch = Watch::new(indicator);
+    watch.look(1, 0.9, 0.0);
+    watch.now = Timestamp::from_second(3600).unwrap();
+    assert!(watch.look(3, 0.9, 0.0).breach.is_none());
+    assert!(watch.look(1, 0.9, 0.0).breach.is_some());
 }
 
 /// Looks once at counters that grow by 100 requests and by these errors.
@@ -226,7 +237,7 @@ fn a_relative_limit_compares_with_the_baseline_of_the_same_looks() {
 fn what_a_member_did_before_its_switch_says_nothing_of_it_after() {
     let mut before = sampling(errors());
     before.optimized.clear();
-    let mut watch = Watch { history: History::new(before, Duration::ZERO), at: Duration::ZERO };
+    let mut watch = Watch::of(before);
     watch.look(3, 0.5, 0.0);
     watch.history.follow(sampling(errors()), watch.at);
     let measured = watch.look(1, 0.5, 0.0);
@@ -258,7 +269,7 @@ fn members_on_the_way_back_say_what_they_run_and_count_for_neither_cohort() {
     let mut sampling = sampling(errors());
     let going = sampling.optimized.pop_last().unwrap();
     sampling.returning.insert(going.clone());
-    let mut watch = Watch { history: History::new(sampling, Duration::ZERO), at: Duration::ZERO };
+    let mut watch = Watch::of(sampling);
     let measured = watch.look(6, 0.5, 0.0);
     let breach = measured.breach.as_ref().unwrap();
     assert_eq!(breach.worst, ["o1"], "a bad member is not of the baseline, which would excuse the other");
@@ -323,7 +334,7 @@ fn what_another_process_counted_under_the_same_name_is_no_growth() {
 fn members_repeat_the_revision_of_their_file(#[case] revision: &str, #[case] expected: Option<&str>) {
     let mut sampling = sampling(errors());
     sampling.acknowledgement.revision_label = Some("revision".to_owned());
-    let mut watch = Watch { history: History::new(sampling, Duration::ZERO), at: Duration::ZERO };
+    let mut watch = Watch::of(sampling);
     let labels = vec![("revision".to_owned(), revision.to_owned())];
     let series = Series { taken: None, name: "enabled".to_owned(), labels, value: 1.0 };
     watch.take(vec![Scrape { series: Some(vec![series]), ..scrape("o1", None) }]);

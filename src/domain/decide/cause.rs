@@ -18,9 +18,11 @@ use crate::{
 
 /// Restarts after its own switch that make a member's crash a loop.
 const CRASH_LOOP: i32 = 2;
-/// How long a crash counts: restarts of a member that are days apart are no loop, and who has been well since an outage is
-/// well.
+/// How long a crash of an optimized member counts: restarts that are days apart are no loop.
 const RECENT: Duration = Duration::from_secs(1800);
+/// How long it excuses them that the others crashed: longer, so that of what hit everybody nothing is left of the optimized
+/// alone.
+const EXCUSED: Duration = Duration::from_secs(3600);
 /// How long a process that was switched may be unready before that counts.
 const UNREADY: Duration = Duration::from_secs(30);
 
@@ -87,8 +89,11 @@ fn crashes(pass: &Pass<'_>) -> Option<Breach> {
         // A process that started later may only be slow to get ready, and one that was unready before was not made so.
         let unready = pod.unready_since.filter(|since| entry.pod == pod.uid && *since >= switched_after(pass, entry));
         let unready = unready.is_some_and(|since| elapsed(since, pass.seen.now) >= UNREADY);
-        let loops = restarts >= CRASH_LOOP && is_recent(pass, pod.ended.map(|life| life.started));
-        let killed = restarts >= 1 && pod.killed && is_recent(pass, pod.ended.map(|life| life.ended));
+        let counts = |time: Timestamp| {
+            elapsed(time, pass.seen.now) < if entry.cohort == Cohort::Optimized { RECENT } else { EXCUSED }
+        };
+        let loops = restarts >= CRASH_LOOP && pod.ended.is_none_or(|life| counts(life.started));
+        let killed = restarts >= 1 && pod.killed && pod.ended.is_none_or(|life| counts(life.ended));
         let fails = unready || loops || killed;
         match entry.cohort {
             Cohort::Optimized => {
@@ -120,10 +125,6 @@ fn crashes(pass: &Pass<'_>) -> Option<Breach> {
         ),
         worst: failing.into_iter().map(|(_, name)| name).collect(),
     })
-}
-
-fn is_recent(pass: &Pass<'_>, time: Option<Timestamp>) -> bool {
-    time.is_none_or(|time| elapsed(time, pass.seen.now) < RECENT)
 }
 
 /// A time before a member was switched, and after the stage before has seen all optimized members ready.

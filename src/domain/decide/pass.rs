@@ -102,7 +102,7 @@ impl<'a> Pass<'a> {
         let switching = !matches!(phase, Phase::Idle | Phase::Settled) || !settings.is_settled();
         let follows = matches!(phase, Phase::Settling | Phase::Retreating)
             && run.as_ref().is_some_and(|run| run.settling_at.is_some());
-        let roster = Roster::new(rollout, seen, run.as_ref().map(|run| run.id.as_str()), &settings, switching, follows);
+        let roster = Roster::new(spec, seen, run.as_ref().map(|run| run.id.as_str()), &settings, switching, follows);
         Self {
             rollout,
             spec,

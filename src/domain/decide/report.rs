@@ -15,7 +15,7 @@ use super::{
     cohorts::is_eligible,
     intent::{Intent, Kind, State},
     pass::{Pass, Phase},
-    retreat::is_marked,
+    retreat::{is_led_to_alone, is_marked},
     stage::count,
 };
 use crate::{
@@ -234,7 +234,8 @@ fn traffic_ready(pass: &Pass<'_>) -> (bool, Reason, String) {
         );
         return (false, Reason::LabelsMissing, message);
     }
-    (true, Reason::TrafficReady, "traffic can be taken away from optimized members".to_owned())
+    let how = if is_led_to_alone(pass) { "" } else { ", pod by pod: a Service leads to pods of others as well" };
+    (true, Reason::TrafficReady, format!("traffic can be taken away from optimized members{how}"))
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ mod patience;
 mod withdrawal;
 
 use patience::patience;
+pub use withdrawal::is_led_to_alone;
 use withdrawal::withdraw;
 
 /// The policy: any cause starts or continues the retreat.
@@ -220,7 +221,7 @@ impl<'p> Back<'p> {
     fn is_given_up(&self, pass: &Pass<'_>) -> bool {
         let acknowledged = pass.status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
         let is_over = pass.run_shards().all(|shard| shard.record.members.is_empty());
-        let silent = !self.away.is_empty() || is_over && !acknowledged;
+        let silent = !acknowledged && (is_over || !self.away.is_empty());
         pass.is_deleted() && silent && self.is_restored(pass) && patience::is_over(pass, &self.away)
     }
 

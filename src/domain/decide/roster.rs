@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{OptimizationRollout, fleet::Delivery, names::cohort, reason::Reason};
+use api::{OptimizationRolloutSpec, fleet::Delivery, names::cohort, reason::Reason};
 use jiff::Timestamp;
 
 use super::fitness::Fitness;
@@ -93,7 +93,7 @@ impl<'a> Roster<'a> {
     /// `follows`.
     #[must_use]
     pub fn new(
-        rollout: &OptimizationRollout,
+        spec: &OptimizationRolloutSpec,
         seen: &'a Observation,
         run: Option<&str>,
         settings: &Settings,
@@ -113,7 +113,7 @@ impl<'a> Roster<'a> {
                 entries.extend(members.map(|(member, entry)| (member.as_str(), Recorded { shard, problem, entry })));
             }
         }
-        let config = &rollout.spec.fleet.config;
+        let config = &spec.fleet.config;
         let lost = follows && matches!(config.delivery, Delivery::Rendered(_)) && seen.unread.is_none() && !recorded;
         let base = seen.base.as_ref().and_then(|base| base.as_deref().ok()).filter(|_| seen.shards.is_empty());
         let fitness = Fitness::new(config, settings, switching, base);
@@ -142,7 +142,7 @@ impl<'a> Roster<'a> {
                 let told = if text == rendering.file(cohort) { overlay.file(cohort) } else { text };
                 let fingerprint = fingerprint(told);
                 let told = told_at(config.reload, &member.pod, entry, &fingerprint);
-                let acknowledgement = acknowledgement(rollout, settings, seen, member, recorded, text, told);
+                let acknowledgement = acknowledgement(spec, settings, seen, member, recorded, text, told);
                 Standing {
                     member,
                     shard,
@@ -189,7 +189,7 @@ fn is_barrier(problem: &Problem) -> bool {
 
 /// Whether a member runs its file; only asked of those that were switched, because the others were told nothing.
 fn acknowledgement(
-    rollout: &OptimizationRollout,
+    spec: &OptimizationRolloutSpec,
     settings: &Settings,
     seen: &Observation,
     member: &Member,
@@ -202,7 +202,6 @@ fn acknowledgement(
         return Acknowledgement::Pending;
     }
     let Some(told) = told else { return Acknowledgement::Pending };
-    let spec = &rollout.spec;
     let config = &spec.fleet.config;
     let report = seen.measurements.as_ref().and_then(|measurements| measurements.reports.get(&member.name));
     // Of an optimization that loses some values only, the list says whether it is on.
@@ -219,8 +218,7 @@ fn acknowledgement(
         let is_settled = |name: &str| shard.owners.values().any(|owner| owner.optimization == name);
         dropped = switched.into_iter().filter(|name| !enabled.contains_key(name) && !is_settled(name)).collect();
     }
-    // A deletion gives up by itself who does not say so.
-    let returns = cohort != Some(Cohort::Optimized) && rollout.metadata.deletion_timestamp.is_none();
+    let returns = cohort != Some(Cohort::Optimized);
     let revision = delivery::expected_revision(config, settings, cohort, file);
     let expected = Expected { enabled, dropped, returns, revision };
     Acknowledgement::of(&spec.fleet.acknowledgement, &member.pod, told, &expected, report, seen.now)

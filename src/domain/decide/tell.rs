@@ -16,7 +16,9 @@ use super::{
 use crate::{
     acknowledgement::{Acknowledgement, Touch, elapsed, touch_due},
     line::{MESSAGE, line},
+    observation::Report,
     plan::{Advance, PodTarget, TouchPod},
+    record::Cohort,
     traffic,
 };
 
@@ -113,15 +115,18 @@ pub fn evictions(pass: &Pass<'_>, members: &[&Standing<'_>]) -> Vec<PodTarget> {
         return Vec::new();
     }
     let needs_restart = |standing: &Standing<'_>| is_new(pass, standing) || needs_restart(pass, standing);
-    let due: Vec<&Standing<'_>> =
-        members.iter().copied().filter(|standing| needs_restart(standing) && may_be_tried(pass, standing)).collect();
+    let due: Vec<&Standing<'_>> = members.iter().copied().filter(|standing| needs_restart(standing)).collect();
     let (free, mut bearing): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) = due
         .iter()
         .partition(|standing| standing.member.pod.serving.as_deref() == Some("false") || is_broken(pass, standing));
     // Who is missing already leaves first, and is not missed twice.
     bearing.sort_by_key(|standing| standing.member.pod.ready);
-    let spare = spare(pass, &due).saturating_sub(free.len());
-    free.into_iter().chain(bearing.into_iter().take(spare)).map(|standing| target(&standing.member.pod)).collect()
+    let (bearing, stays): (Vec<&Standing<'_>>, Vec<_>) =
+        bearing.into_iter().partition(|standing| may_be_tried(pass, standing));
+    let missing = free.len() + stays.iter().filter(|standing| !standing.member.pod.ready).count();
+    let spare = spare(pass, &due).saturating_sub(missing);
+    let free = free.into_iter().filter(|standing| may_be_tried(pass, standing));
+    free.chain(bearing.into_iter().take(spare)).map(|standing| target(&standing.member.pod)).collect()
 }
 
 /// How many members may leave at once, these among them, as far as the others can bear their load.
@@ -173,11 +178,29 @@ fn needs_restart(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
     let reports: Option<&BTreeMap<_, _>> = pass.seen.measurements.as_ref().map(|measurements| &measurements.reports);
     let reported = reports.and_then(|reports| reports.get(&standing.member.name));
     let says_otherwise = pod.ready
-        && reported.is_some_and(|report| report.pod == pod.uid)
+        && reported.is_some_and(|report| report.pod == pod.uid && contradicts(pass, standing, report))
         && pass.spec.fleet.acknowledgement.metric.is_some()
         && elapsed(pod.created, pass.seen.now)
             >= elapsed(written(pass), pod.created).clamp(RESTART_AGAIN, RESTART_AT_LAST);
     is_to_be_restarted(pass, standing) || standing.acknowledgement == Acknowledgement::Pending && says_otherwise
+}
+
+/// Whether a report of a member that has not acknowledged says that it runs another file; one that knows no optimization
+/// of this name may be unable to say more.
+fn contradicts(pass: &Pass<'_>, standing: &Standing<'_>, report: &Report) -> bool {
+    let is_switched = |name: &String| standing.switched.is_empty() || standing.switched.contains(name);
+    pass.spec.fleet.acknowledgement.revision_label.is_some()
+        || standing.cohort() == Some(Cohort::Optimized)
+        || report.enabled.is_empty()
+        || report.enabled.iter().any(|(name, on)| *on && is_switched(name))
+}
+
+/// Whether a member that goes back reports, and cannot say that it is back.
+#[must_use]
+pub fn cannot_say(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
+    let reports = pass.seen.measurements.as_ref().map(|measurements| &measurements.reports);
+    let report = reports.and_then(|reports| reports.get(&standing.member.name));
+    report.is_some_and(|report| report.pod == standing.member.pod.uid && !contradicts(pass, standing, report))
 }
 
 /// When the files that members have now were written, or a little before. The longer it is ago that a process started and

@@ -84,6 +84,7 @@ async fn a_pod_that_is_refused_keeps_no_other_one_out_of_traffic() {
     Some("more than one PodDisruptionBudget")
 )]
 #[case::is_not_what_is_meant(429, json!({"message": "too many requests"}), None)]
+#[case::is_what_somebody_else_speaks_of(403, json!({"message": "first remove its PodDisruptionBudget"}), None)]
 #[tokio::test]
 async fn every_eviction_that_is_refused_is_told_where_the_budget(
     #[case] code: u16,

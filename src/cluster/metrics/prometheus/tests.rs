@@ -107,6 +107,15 @@ fn connection(url: String, allowed: &[&str], secret: bool) -> Connection {
 }
 
 async fn look(prometheus: &Prometheus, connection: Connection, expressions: &[String]) -> Answer {
+    look_for(prometheus, connection, &["requests_total".to_owned()], expressions).await
+}
+
+async fn look_for(
+    prometheus: &Prometheus,
+    connection: Connection,
+    wanted: &[String],
+    expressions: &[String],
+) -> Answer {
     let source = Source::Connection(Box::new(connection));
     let target = |name: &str| Target {
         member: name.to_owned(),
@@ -117,13 +126,8 @@ async fn look(prometheus: &Prometheus, connection: Connection, expressions: &[St
         measured: true,
     };
     let targets = [target("node-0"), target("node-1")];
-    let question = Question {
-        source: &source,
-        targets: &targets,
-        wanted: &["requests_total".to_owned()],
-        expressions,
-        interval: Duration::from_secs(2),
-    };
+    let question =
+        Question { source: &source, targets: &targets, wanted, expressions, interval: Duration::from_secs(2) };
     prometheus.look(question).await
 }
 
@@ -261,4 +265,15 @@ async fn a_query_of_the_users_that_is_refused_takes_nothing_from_the_others() {
     assert_eq!(refused, [("bad", "Connection prometheus answers 400 Bad Request")]);
     let found: Vec<&str> = answer.scrapes[1].series.iter().flatten().map(|series| series.name.as_str()).collect();
     assert_eq!(found, ["requests_total", "promql good"]);
+}
+
+#[tokio::test]
+async fn a_server_that_answers_none_of_the_users_queries_is_an_outage_where_there_are_no_others() {
+    let answer = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let server = endpoint(answer.to_owned()).await;
+    let connection = connection(format!("http://prometheus:{}", server.port), &["127.0.0.0/8"], false);
+    let queries = ["up".to_owned(), "down".to_owned()];
+    let answer = look_for(&prometheus("127.0.0.1", 200), connection, &[], &queries).await;
+    assert_eq!(answer.trouble.as_deref(), Some("Connection prometheus answers 503 Service Unavailable"));
+    assert!(answer.scrapes.iter().all(|scrape| scrape.series.is_none()));
 }

@@ -142,3 +142,19 @@ fn of_several_containers_the_end_that_is_latest_counts_and_any_that_was_killed()
     assert!(seen.killed);
     assert_eq!(seen.restarts, 3);
 }
+
+#[test]
+fn a_container_that_could_not_even_start_ended_when_it_began() {
+    let pod = pod(json!({
+        "metadata": {"name": "node-0", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "status": {"containerStatuses": [{
+            "name": "node", "image": "registry.example.com/node:1", "imageID": "", "ready": false, "restartCount": 7,
+            "lastState": {"terminated": {
+                "exitCode": 128, "reason": "StartError", "startedAt": "1970-01-01T00:00:00Z",
+                "finishedAt": "2026-01-01T00:20:00Z",
+            }},
+        }]},
+    }));
+    let at = "2026-01-01T00:20:00Z".parse().unwrap();
+    assert_eq!(read(&pod, "node-0", &spec()).ended, Some(Lifetime { started: at, ended: at }));
+}

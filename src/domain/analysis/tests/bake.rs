@@ -68,7 +68,7 @@ fn a_pass_between_two_looks_takes_no_time_from_the_bake() {
 fn what_was_measured_before_the_members_acknowledged_is_no_part_of_the_bake() {
     let mut waiting = sampling(errors());
     waiting.counting = false;
-    let mut watch = Watch { history: History::new(waiting, Duration::ZERO), at: Duration::ZERO };
+    let mut watch = Watch::of(waiting);
     assert_eq!(watch.look(5, 0.0, 0.0).covered, Duration::ZERO);
     let late = Duration::from_millis(300);
     watch.history.follow(sampling(errors()), watch.at - late);
@@ -83,7 +83,7 @@ fn a_comparison_is_silent_with(#[case] everybody: bool, #[case] answers: bool, #
     let metric = json!({"ratio": {"numerator": "errors_total", "denominator": "requests_total"}});
     let mut sampling = sampling(json!({"name": "errors", "maxIncrease": "10%", "window": "6s", "metric": metric}));
     sampling.everybody = everybody;
-    let mut watch = Watch { history: History::new(sampling, Duration::ZERO), at: Duration::ZERO };
+    let mut watch = Watch::of(sampling);
     watch.look(4, 0.0, 0.0);
     let mut requests = 400.0;
     for _ in 0..5 {

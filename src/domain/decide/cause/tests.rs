@@ -182,6 +182,10 @@ fn an_outage_of_all_hides_no_crash_for_good() {
         member.pod.ended = Some(Lifetime { started: outage, ended: outage });
     }
     assert_eq!(cause(&Pass::new(&fixture.rollout, &fixture.seen)), None);
+    // Nobody crashed in the same second.
+    fixture.seen.members[0].pod.ended.as_mut().unwrap().started += Duration::from_secs(60);
+    fixture.seen.now += Duration::from_secs(1830);
+    assert_eq!(cause(&Pass::new(&fixture.rollout, &fixture.seen)), None, "what is left of it is of all");
     fixture.seen.now += Duration::from_secs(1800);
     let pod = &mut fixture.seen.members[0].pod;
     (pod.restarts, pod.ended) = (4, Some(Lifetime { started: fixture.seen.now, ended: fixture.seen.now }));

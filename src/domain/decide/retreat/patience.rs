@@ -6,11 +6,11 @@ use api::fleet::Reload;
 use jiff::Timestamp;
 
 use crate::{
-    acknowledgement::elapsed,
+    acknowledgement::{UNKNOWN, elapsed},
     decide::{
         pass::Pass,
         roster::Standing,
-        tell::{RESTART_AT_LAST, is_to_be_restarted},
+        tell::{RESTART_AT_LAST, cannot_say, is_to_be_restarted},
     },
     record::Cohort,
 };
@@ -18,13 +18,15 @@ use crate::{
 /// How long a member may stay silent that could say that it runs its baseline, before it counts as unreachable.
 const SILENT: Duration = Duration::from_secs(60);
 
-/// The same, with the timer by which members of this fleet acknowledge; longer where some still have to be restarted.
+/// The same, with the timer by which members of this fleet acknowledge, or the time that is taken for an acknowledgement
+/// of those who cannot say that they are back; longer where some still have to be restarted.
 #[must_use]
 pub fn patience(pass: &Pass<'_>, away: &[&Standing<'_>]) -> Duration {
     if away.iter().any(|standing| is_to_be_restarted(pass, standing)) {
         return RESTART_AT_LAST;
     }
-    SILENT + pass.spec.fleet.acknowledgement.timer.map_or(Duration::ZERO, |timer| timer.get())
+    let assumed = if away.iter().any(|standing| cannot_say(pass, standing)) { UNKNOWN } else { Duration::ZERO };
+    SILENT + pass.spec.fleet.acknowledgement.timer.map_or(assumed, |timer| timer.get())
 }
 
 /// Whether these members had their settings back so long ago as they are waited for. Where processes read them at start

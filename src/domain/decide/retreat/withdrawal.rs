@@ -85,7 +85,7 @@ fn traffic_away(
     let mut items = Vec::new();
     // A Service that is narrowed loses who leaves and every pod with another label, also one that is back and not yet
     // relabelled.
-    let narrows = others.len() <= allowed && leads_to_the_fleet_alone(pass);
+    let narrows = others.len() <= allowed && is_led_to_alone(pass);
     if narrows && traffic::reroutes(spec, &pass.seen.services, leaving, serving.len(), ready_baseline) {
         let services =
             pass.seen.services.iter().filter(|service| !is_narrowed(service) || !marked(service.mark.as_ref()));
@@ -102,8 +102,9 @@ fn traffic_away(
     items
 }
 
-/// Whether no Service leads to pods of others as well: a narrowed one would cut them off.
-fn leads_to_the_fleet_alone(pass: &Pass<'_>) -> bool {
+/// Whether the Services lead to the fleet alone: one that is narrowed would cut off pods of others.
+#[must_use]
+pub fn is_led_to_alone(pass: &Pass<'_>) -> bool {
     let own: BTreeSet<&str> = pass.seen.members.iter().map(|member| member.pod.name.as_str()).collect();
     let mut endpoints = pass.seen.services.iter().flat_map(|service| &service.endpoints);
     endpoints.all(|pod| own.contains(pod.as_str()))

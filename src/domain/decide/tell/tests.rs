@@ -179,6 +179,51 @@ fn a_pod_that_its_budget_does_not_let_go_is_tried_again_when(#[case] due: bool, 
     assert!(told.iter().any(|message| message.contains(words)), "{told:?}");
 }
 
+#[rstest]
+#[case::is_out_of_traffic(Some("false"), true)]
+#[case::is_not_ready(None, false)]
+fn a_pod_that_waits_for_its_budget_is_missed_where_it(#[case] serving: Option<&str>, #[case] ready: bool) {
+    let mut fixture = broken(0, 0);
+    let pod = &mut fixture.seen.members[0].pod;
+    (pod.serving, pod.ready) = (serving.map(str::to_owned), ready);
+    let message = "not now".to_owned();
+    fixture.seen.unevicted = [(pod.uid.clone(), Unevicted { message, due: false })].into();
+    assert_eq!(restarted(&fixture), Vec::<String>::new(), "one of five may be missing");
+}
+
+/// A member that goes back and was restarted half a minute ago says this.
+fn says(enabled: &[(&str, bool)]) -> Fixture {
+    let mut fixture = broken(0, 0);
+    let acknowledgement = &mut fixture.rollout.spec.fleet.acknowledgement;
+    (acknowledgement.metric, acknowledgement.timer) = (Some("enabled".to_owned()), None);
+    fixture.seen.shards[0].record.optimizations = vec!["pool".to_owned()];
+    for member in &mut fixture.seen.members {
+        "another".clone_into(&mut member.pod.uid);
+        member.pod.created = fixture.seen.now;
+    }
+    fixture.seen.now += Duration::from_secs(31);
+    let enabled = enabled.iter().map(|(name, on)| ((*name).to_owned(), *on)).collect();
+    let report = Report { pod: "another".to_owned(), at: fixture.seen.now, enabled, revision: None };
+    let reports = [("node-0".to_owned(), report)].into();
+    fixture.seen.measurements = Some(Measurements { reports, ..Measurements::default() });
+    fixture
+}
+
+#[rstest]
+#[case::that_it_is_on(&[("pool", true)], true, false)]
+#[case::nothing(&[], true, false)]
+#[case::nothing_of_what_it_does_not_know(&[("cache", true)], false, true)]
+fn a_member_that_goes_back_is_restarted_again_or_believed_to_be_unable_when_it_says(
+    #[case] enabled: &[(&str, bool)],
+    #[case] restarts: bool,
+    #[case] cannot_say: bool,
+) {
+    let fixture = says(enabled);
+    assert_eq!(restarted(&fixture) == ["node-0"], restarts);
+    let pass = Pass::new(&fixture.rollout, &fixture.seen);
+    assert_eq!(super::cannot_say(&pass, &pass.roster.standings[0]), cannot_say);
+}
+
 #[test]
 fn a_stage_names_the_budget_that_does_not_let_a_member_go() {
     let mut fixture = left();

@@ -63,6 +63,9 @@ async fn who_knows_no_such_optimization_is_back_in_traffic_a_minute_after_its_ab
     sleep(Duration::from_secs(50)).await;
     assert_eq!(world.displaced().len(), 1, "it cannot say that it has read its file");
     restored(&world, "mistyped").await;
+    assert!(!world.history("mistyped").iter().any(|reason| reason == "Unreachable"), "nothing is wrong with its pod");
+    let alarm = |event: &Value| event["reason"] == "Unreachable";
+    assert!(!world.server.objects("events").iter().any(alarm));
     world.check();
     world.check_quiet().await;
 }
