@@ -1,9 +1,6 @@
 //! Whether a member runs what its file says, and when to tell it again.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use api::fleet::Reload;
 use jiff::Timestamp;
@@ -86,9 +83,6 @@ pub enum Acknowledgement {
 pub struct Expected<'a> {
     /// Whether each optimization is on.
     pub enabled: BTreeMap<&'a str, bool>,
-    /// Optimizations of which it has to say nothing but that they are not on: an edit of the list has dropped them, and the
-    /// member may never have known them.
-    pub dropped: BTreeSet<&'a str>,
     /// It goes back: of an optimization that it does not know by its name it may never say that it is off.
     pub returns: bool,
     /// The file's revision.
@@ -99,10 +93,6 @@ impl Expected<'_> {
     /// What a report says by the names of optimizations that was taken so long after its member was told.
     fn judge(&self, report: &Report, after: Duration) -> Acknowledgement {
         let is_on = |name: &str| report.enabled.get(name).copied();
-        let drops = self.dropped.iter().all(|name| is_on(name) != Some(true));
-        if !drops || report.enabled.is_empty() && !self.dropped.is_empty() {
-            return Acknowledgement::Pending;
-        }
         let missing: BTreeMap<&str, bool> =
             self.enabled.iter().map(|(name, on)| (*name, *on)).filter(|(name, on)| is_on(name) != Some(*on)).collect();
         if missing.is_empty() {

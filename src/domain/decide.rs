@@ -135,6 +135,7 @@ fn notice(reason: Reason, message: &str) -> Notice {
             | Reason::AbortRequested
             | Reason::Overridden
             | Reason::Unreachable
+            | Reason::WriteRefused
     );
     Notice { reason, message: line(message, MESSAGE), warning }
 }

@@ -30,7 +30,8 @@ pub fn mark_annotations(mark: &Mark) -> BTreeMap<String, Option<String>> {
 }
 
 /// The files of these members at the baseline: rendered on the ConfigMap's own copy of the base, or patched back to what
-/// they were before. A patched file that does not parse stays as it is; a retreat asks [`broken`] before.
+/// they were before. A patched file that does not parse stays as it is; whoever asks for it looks for what is
+/// [`broken`] before.
 #[must_use]
 pub fn baseline_files<'m>(
     config: &Config,

@@ -1,5 +1,7 @@
 //! What a rollout that is being deleted leaves behind.
 
+use std::collections::BTreeMap;
+
 use api::{
     Scalar,
     fleet::{Config, Delivery},
@@ -9,6 +11,7 @@ use api::{
 };
 
 use super::{
+    fitness::unreadable,
     intent::{Intent, Kind, State},
     pass::{Pass, Phase},
     settle,
@@ -17,6 +20,7 @@ use super::{
 };
 use crate::{
     delivery,
+    format::FormatError,
     observation::{Problem, Shard},
     patching::{self, Inverse},
     plan::Advance,
@@ -34,7 +38,8 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
         return Some(closing);
     }
     let mut intent = Intent::state(pass, Kind::Working, Reason::Deleted, "the rollout is being deleted");
-    if let Some(neighbour) = pass.seen.neighbours.iter().find(|one| one.unfinished && !unsettle(pass).is_empty()) {
+    let (writes, broken) = unsettle(pass);
+    if let Some(neighbour) = pass.seen.neighbours.iter().find(|one| one.unfinished && !writes.is_empty()) {
         // Its members' files are its own until it has ended.
         let message =
             format!("rollout {} has a run on members of this fleet; the values go back after it", neighbour.name);
@@ -42,8 +47,9 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
         return Some(intent);
     }
     if pass.spec.deletion_policy == DeletionPolicy::Restore && matches!(pass.phase, Phase::Settled | Phase::Idle) {
-        intent.advance = unsettle(pass);
-        if let Some(Problem { reason, message }) = pass.seen.unread.clone().filter(|_| intent.advance.is_empty()) {
+        intent.advance = writes;
+        let unread = broken.or_else(|| pass.seen.unread.clone());
+        if let Some(Problem { reason, message }) = unread.filter(|_| intent.advance.is_empty()) {
             let message = format!("{message}; what is settled there goes back when it can be read");
             intent.state = State { kind: Kind::Stalled, reason, message };
         }
@@ -102,18 +108,20 @@ fn own_settled(pass: &Pass<'_>) -> Values {
     pass.settled.iter().filter(|(path, _)| own(path)).map(|(path, value)| (path.clone(), value.clone())).collect()
 }
 
-/// Writes that take this rollout's values out of what is settled, in favour of their declared baseline.
-fn unsettle(pass: &Pass<'_>) -> Vec<Advance> {
+/// Writes that take this rollout's values out of what is settled, in favour of their declared baseline; and why a member's
+/// own file cannot be given back: its owner has broken it. What is settled there stays until it is mended.
+fn unsettle(pass: &Pass<'_>) -> (Vec<Advance>, Option<Problem>) {
     let own = own_settled(pass);
     if own.is_empty() {
-        return Vec::new();
+        return (Vec::new(), None);
     }
     let mut settled = pass.settled.clone();
     settled.retain(|path, _| !own.contains_key(path));
     let config = &pass.spec.fleet.config;
     let settings = Settings::new(&pass.spec.optimizations, &settled);
-    let mut advance = Vec::new();
-    for shard in pass.seen.shards.iter().filter(|shard| !shard.settled.is_empty()) {
+    let (mut advance, mut broken) = (Vec::new(), None);
+    let is_due = |shard: &&Shard| shard.settled.keys().any(|path| !settled.contains_key(path));
+    for shard in pass.seen.shards.iter().filter(is_due) {
         let mut write = write_to(shard);
         let owners = shard.owners.iter().filter(|(path, _)| settled.contains_key(*path));
         write.settle(&settled, &owners.map(|(path, owner)| (path.clone(), owner.clone())).collect());
@@ -121,8 +129,17 @@ fn unsettle(pass: &Pass<'_>) -> Vec<Advance> {
             Delivery::Rendered(_) => baseline_files(config, &settings, shard, shard.files.keys().map(String::as_str)),
             Delivery::Patched(_) => {
                 write.forget(config);
-                let unsettled = |text: &String| unsettled_file(config, &settings, shard, &own, text);
-                shard.files.iter().map(|(member, text)| (member.as_str(), Some(unsettled(text)))).collect()
+                let unsettled = shard.files.iter().map(|(member, text)| {
+                    let file = unsettled_file(config, &settings, shard, &own, text);
+                    file.map(|file| (member.as_str(), Some(file))).map_err(|error| unreadable(config, member, &error))
+                });
+                match unsettled.collect::<Result<BTreeMap<_, _>, _>>() {
+                    Ok(files) => files,
+                    Err(problem) => {
+                        broken = Some(problem);
+                        continue;
+                    }
+                }
             }
         };
         let mut told = Vec::new();
@@ -137,11 +154,20 @@ fn unsettle(pass: &Pass<'_>) -> Vec<Advance> {
         advance.push(Advance::WriteShard(write));
         advance.extend(told.into_iter().map(Advance::Touch));
     }
-    advance
+    (advance, broken)
 }
 
 /// A patched file without these settled values: what stood there before, else the declared baseline.
-fn unsettled_file(config: &Config, settings: &Settings, shard: &Shard, own: &Values, file: &str) -> String {
+///
+/// # Errors
+/// When the file does not parse.
+fn unsettled_file(
+    config: &Config,
+    settings: &Settings,
+    shard: &Shard,
+    own: &Values,
+    file: &str,
+) -> Result<String, FormatError> {
     let mut wrote = setting(own);
     let mut before = setting(&settings.baseline);
     let known = own.iter().filter(|(path, _)| shard.owners.contains_key(*path));
@@ -152,7 +178,7 @@ fn unsettled_file(config: &Config, settings: &Settings, shard: &Shard, own: &Val
     if let (Some(path), Some(revision)) = (&config.revision_path, delivery::revision(config, &shard.settled)) {
         wrote.insert(path.clone(), Some(Scalar::Text(revision)));
     }
-    patching::undo(config.format, file, &wrote, inverse, &before).unwrap_or_else(|_| file.to_owned())
+    patching::undo(config.format, file, &wrote, inverse, &before)
 }
 
 #[cfg(test)]

@@ -57,6 +57,12 @@ impl<'a> Fitness<'a> {
         }
     }
 
+    /// Whether a file that was given back has the optimized values again: nobody writes them there but others.
+    #[must_use]
+    pub fn is_on_again(&self, shard: Option<&Shard>, rendering: &Rendering, file: Option<&str>) -> bool {
+        file != rendering.baseline.as_deref() && !self.is_overridden(shard, rendering, file)
+    }
+
     /// Why a member that has no part in the run yet cannot have one.
     #[must_use]
     pub fn unfit(&self, member: &Member, shard: Option<&Shard>, file: Option<&str>) -> Option<Problem> {

@@ -82,7 +82,7 @@ pub fn detect<'p>(pass: &'p Pass<'_>) -> impl Fn(&Standing<'_>) -> bool + 'p {
 }
 
 /// Who gave whom the optimized values.
-fn said<'s, 'p: 's>(standings: impl Iterator<Item = &'s Standing<'p>> + Clone) -> String {
+pub(super) fn said<'s, 'p: 's>(standings: impl Iterator<Item = &'s Standing<'p>> + Clone) -> String {
     let writer = standings.clone().find_map(|standing| standing.shard?.last_writer.as_deref());
     let names = stamp::listed(standings.map(|standing| standing.member.name.as_str()));
     format!("{} gave {names} the optimized values", writer.unwrap_or("somebody else"))

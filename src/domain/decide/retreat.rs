@@ -15,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{
     cause::cause,
     closing::{closed, forgotten},
+    foreign::said,
     intent::{Intent, Kind, State},
     pass::{Pass, Phase},
     roster::Standing,
@@ -31,9 +32,11 @@ use crate::{
     traffic::is_narrowed,
 };
 
+mod giving_up;
 mod patience;
 mod withdrawal;
 
+use giving_up::refusal;
 use patience::patience;
 pub use withdrawal::is_led_to_alone;
 use withdrawal::withdraw;
@@ -87,6 +90,8 @@ pub fn withdraw_only(pass: &Pass<'_>, mark: &Mark) -> Vec<Withdraw> {
 struct Back<'p> {
     /// Optimized, or on the way back and not acknowledged.
     away: Vec<&'p Standing<'p>>,
+    /// Those of them, by name, to whom somebody else gave the optimized values again, whatever they acknowledge.
+    on_again: BTreeMap<&'p str, &'p Standing<'p>>,
     /// What is due in ConfigMaps that still hold optimized files, by their names.
     restorations: BTreeMap<&'p str, Restoration>,
     /// Why files cannot be given back in ConfigMaps that can be read and written, by the names of these.
@@ -97,11 +102,18 @@ struct Back<'p> {
 
 impl<'p> Back<'p> {
     fn new(pass: &'p Pass<'_>, mark: &Mark) -> Self {
+        // What the run of another plan has switched the spec does not say any more.
+        let is_of_plan = pass.run.as_ref().is_some_and(|run| run.plan == pass.plan);
         let mut away = Vec::new();
+        let mut on_again = BTreeMap::new();
         let mut back = 0;
         for standing in &pass.roster.standings {
             match standing.cohort() {
                 Some(Cohort::Optimized) => away.push(standing),
+                Some(Cohort::Returning) if standing.on_again && is_of_plan => {
+                    away.push(standing);
+                    on_again.insert(standing.member.name.as_str(), standing);
+                }
                 Some(Cohort::Returning) if standing.acknowledgement.is_done() => back += 1,
                 Some(Cohort::Returning) => away.push(standing),
                 None if !standing.is_stray() || !is_ours(pass, standing) => {}
@@ -132,7 +144,7 @@ impl<'p> Back<'p> {
             .run_shards()
             .filter_map(|shard| Some((shard.name.as_str(), restoration::broken(config, &pass.settings, shard)?)))
             .collect();
-        Self { away, restorations, broken, back }
+        Self { away, on_again, restorations, broken, back }
     }
 
     /// Those of them that are in traffic.
@@ -146,10 +158,11 @@ impl<'p> Back<'p> {
         self.restorations.get(shard.name.as_str())
     }
 
-    /// Whether nobody can give a member its file back: it, or its ConfigMap, has to be mended first.
+    /// Whether nobody can give a member its file back, or may: it, or its ConfigMap, has to be mended first.
     fn is_barred(&self, standing: &Standing<'_>) -> bool {
         let is_broken = |shard: &Shard| self.broken.contains_key(shard.name.as_str());
-        standing.is_out_of_reach() || standing.shard.is_some_and(is_broken)
+        let is_on_again = self.on_again.contains_key(standing.member.name.as_str());
+        standing.is_out_of_reach() || is_on_again || standing.shard.is_some_and(is_broken)
     }
 
     fn out_of_reach<'b>(&'b self, pass: &'b Pass<'_>) -> Option<&'b Problem> {
@@ -217,39 +230,6 @@ impl<'p> Back<'p> {
         advance
     }
 
-    /// Whether the rollout is being deleted and members have stayed silent for so long that it goes without them.
-    fn is_given_up(&self, pass: &Pass<'_>) -> bool {
-        let acknowledged = pass.status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
-        let is_over = pass.run_shards().all(|shard| shard.record.members.is_empty());
-        let silent = !acknowledged && (is_over || !self.away.is_empty());
-        pass.is_deleted() && silent && self.is_restored(pass) && patience::is_over(pass, &self.away)
-    }
-
-    /// Leaves the fleet as it would be if everybody had acknowledged: a rollout that is gone can finish nothing, and the
-    /// next one could not start. What cannot be written holds the deletion up no longer than as long again, but for a
-    /// Service that is narrowed: nobody would widen it then.
-    fn give_up(&self, pass: &Pass<'_>, mut intent: Intent) -> Intent {
-        let widened = || pass.seen.every_service().filter(|service| is_marked(pass, service)).map(widen);
-        intent.advance =
-            displaced(pass).map(|standing| label_returned(&standing.member.pod)).chain(widened()).collect();
-        intent.requeue = Duration::from_millis(500);
-        if !intent.advance.is_empty() && !patience::is_exhausted(pass, &self.away) {
-            return intent;
-        }
-        intent.advance = closed(pass, -1).into_iter().map(|(shard, write)| forgotten(pass, shard, write)).collect();
-        if intent.advance.is_empty() || patience::is_exhausted(pass, &self.away) {
-            intent.advance = widened().chain([Advance::ReleaseFinalizer]).collect();
-            return intent;
-        }
-        let names = stamp::listed(self.away.iter().map(|standing| standing.member.name.as_str()));
-        let message = format!(
-            "the rollout is deleted although {names} did not acknowledge the baseline within {}s; look at their pods",
-            patience(pass, &self.away).as_secs()
-        );
-        intent.state = State { kind: Kind::Stalled, reason: Reason::Unreachable, message };
-        intent.transition(Reason::Unreachable)
-    }
-
     /// A narrowed Service may be widened once no pod that must not serve could come back by it.
     fn widens(&self, pass: &Pass<'_>, service: &Service) -> bool {
         is_marked(pass, service)
@@ -267,8 +247,20 @@ impl<'p> Back<'p> {
     fn state(&self, pass: &Pass<'_>, cause: &Cause) -> State {
         let total = self.away.len() + self.back;
         let names = stamp::listed(self.away.iter().map(|standing| standing.member.name.as_str()));
+        if !self.on_again.is_empty() {
+            let message = format!(
+                "{}; {} again; the retreat waits until their files have the baseline values, or the rollout is deleted",
+                cause.message,
+                said(self.on_again.values().copied())
+            );
+            return State { kind: Kind::Stalled, reason: Reason::Overridden, message };
+        }
         if let Some(problem) = self.out_of_reach(pass) {
             let message = format!("{}; {}; members may still be optimized", cause.message, problem.message);
+            return State { kind: Kind::Stalled, reason: problem.reason, message };
+        }
+        if let Some(problem) = refusal(pass).filter(|_| self.away.is_empty()) {
+            let message = format!("{}; every member runs its baseline again, but {}", cause.message, problem.message);
             return State { kind: Kind::Stalled, reason: problem.reason, message };
         }
         if self.away.is_empty() {

@@ -45,6 +45,8 @@ pub struct Standing<'a> {
     pub acknowledgement: Acknowledgement,
     /// It is recorded as optimized, and somebody else gave it other values.
     pub overridden: bool,
+    /// It is recorded as going back, and somebody else gave it the optimized values again.
+    pub on_again: bool,
     /// Why it cannot take part; of no meaning once it has an entry.
     pub unfit: Option<Problem>,
     /// Everybody was about to follow, whatever the labels say, and nothing is left of the record.
@@ -155,6 +157,9 @@ impl<'a> Roster<'a> {
                     overridden: cohort == Some(Cohort::Optimized)
                         && locked.is_none()
                         && fitness.is_overridden(shard, rendering, text),
+                    on_again: cohort == Some(Cohort::Returning)
+                        && locked.is_none()
+                        && fitness.is_on_again(shard, rendering, text),
                     unfit: if entry.is_some() { None } else { fitness.unfit(member, shard, text) },
                     lost,
                 }
@@ -210,17 +215,19 @@ fn acknowledgement(
     let enables = |optimization| delivery::enables(config, settings, cohort, file, optimization);
     let mut enabled: BTreeMap<&str, bool> =
         released.chain(spec.optimizations.iter().map(|one| (one.name.as_str(), enables(one)))).collect();
-    let mut dropped = BTreeSet::new();
     if let Some(Recorded { shard, .. }) = recorded.filter(|one| !one.shard.record.optimizations.is_empty()) {
-        // An edit of the list is another plan: what this run has switched goes back, and nobody knows of the rest.
+        // An edit of the list is another plan: what this run has switched goes back, whether the list has it still or not,
+        // and nobody knows of the rest.
         let switched: BTreeSet<&str> = shard.record.optimizations.iter().map(String::as_str).collect();
         enabled.retain(|name, _| switched.contains(name));
         let is_settled = |name: &str| shard.owners.values().any(|owner| owner.optimization == name);
-        dropped = switched.into_iter().filter(|name| !enabled.contains_key(name) && !is_settled(name)).collect();
+        for name in switched.into_iter().filter(|name| !is_settled(name)) {
+            enabled.entry(name).or_insert(false);
+        }
     }
     let returns = cohort != Some(Cohort::Optimized);
     let revision = delivery::expected_revision(config, settings, cohort, file);
-    let expected = Expected { enabled, dropped, returns, revision };
+    let expected = Expected { enabled, returns, revision };
     Acknowledgement::of(&spec.fleet.acknowledgement, &member.pod, told, &expected, report, seen.now)
 }
 

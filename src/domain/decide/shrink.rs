@@ -7,20 +7,23 @@ use api::reason::Reason;
 
 use super::{
     cohorts::candidates,
-    intent::{Intent, Kind},
+    intent::{ACTIVE, Intent, Kind, State},
     pass::Pass,
     roster::Standing,
+    stage::upkeep,
     stamp::{self, patched::write_to},
     tell,
 };
 use crate::{
     cohort::{Candidate, order},
+    observation::{Problem, Shard},
     plan::Advance,
     record::{Cohort, Entry},
-    restoration::{baseline_fingerprint, returned},
+    restoration::{baseline_fingerprint, broken, returned},
 };
 
-/// Gives the members that are more than the edited stage allows their baseline.
+/// Gives the members that are more than the edited stage allows their baseline. One whose owner has broken its file waits
+/// until that is mended.
 #[must_use]
 pub fn shrink(pass: &Pass<'_>) -> Option<Intent> {
     let leaving = surplus(pass);
@@ -29,7 +32,15 @@ pub fn shrink(pass: &Pass<'_>) -> Option<Intent> {
     }
     let message = waiting_for(pass, &stamp::listed(leaving.iter().copied()))?;
     let mut intent = Intent::state(pass, Kind::Working, Reason::AwaitingAcknowledgement, message);
-    intent.advance = std::iter::once(Advance::Confirm).chain(writes(pass, &leaving)).collect();
+    let writes = writes(pass, &leaving);
+    if let Some(Problem { reason, message }) = obstacle(pass, &leaving).filter(|_| writes.is_empty()) {
+        let message = format!("{}; {message}", intent.state.message);
+        intent.state = State { kind: Kind::Stalled, reason, message };
+        intent.advance = upkeep(pass);
+        intent.requeue = ACTIVE;
+        return Some(intent);
+    }
+    intent.advance = std::iter::once(Advance::Confirm).chain(writes).collect();
     intent.requeue = std::time::Duration::from_millis(200);
     Some(intent)
 }
@@ -96,17 +107,28 @@ fn surplus<'p>(pass: &'p Pass<'_>) -> BTreeSet<&'p str> {
     order(&run.seed, &all).into_iter().filter(|name| optimized.contains(name)).skip(quota).collect()
 }
 
+/// The ConfigMaps with the entries of these members.
+fn shards<'a>(pass: &Pass<'a>, leaving: &BTreeSet<&str>) -> impl Iterator<Item = &'a Shard> {
+    pass.run_shards().filter(move |shard| leaving.iter().any(|name| shard.record.members.contains_key(*name)))
+}
+
+/// Why one of these members cannot get its file back.
+fn obstacle(pass: &Pass<'_>, leaving: &BTreeSet<&str>) -> Option<Problem> {
+    shards(pass, leaving).find_map(|shard| broken(&pass.spec.fleet.config, &pass.settings, shard))
+}
+
 fn writes(pass: &Pass<'_>, leaving: &BTreeSet<&str>) -> Vec<Advance> {
     let config = &pass.spec.fleet.config;
     let pods: BTreeMap<String, String> =
         pass.seen.members.iter().map(|member| (member.name.clone(), member.pod.uid.clone())).collect();
-    let shards = pass.run_shards().filter(|shard| leaving.iter().any(|name| shard.record.members.contains_key(*name)));
-    let writes = shards.map(|shard| {
+    // What leads back stays with a file that cannot be given back.
+    let is_whole = |shard: &&Shard| broken(config, &pass.settings, shard).is_none();
+    let writes = shards(pass, leaving).filter(is_whole).map(|shard| {
         Advance::WriteShard(returned(config, &pass.settings, shard, &pods, |name| leaving.contains(name)))
     });
     let told = pass.roster.standings.iter().filter(|standing| leaving.contains(standing.member.name.as_str()));
     let touches = told.filter_map(|standing| {
-        let shard = standing.shard?;
+        let shard = standing.shard.filter(is_whole)?;
         let fingerprint = baseline_fingerprint(config, &pass.settings, shard, &standing.member.name);
         tell::touch(pass, standing, &fingerprint, &shard.name).map(Advance::Touch)
     });

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::hands::{Hands, displaced};
 use super::harm::WELL;
-use super::map::{Map, asks_members, files, switches};
+use super::map::{Map, asks_members, files, says, switched, switches};
 use super::view::View;
 use crate::kind::Key;
 use crate::object::{labels, text, texts};
@@ -44,7 +44,11 @@ impl Waiting<'_> {
 
     /// The same while its run goes back.
     pub(super) fn goes_back(&self, reason: &str) -> bool {
-        reason == "Unreachable" && self.is_unreachable() || self.is_out_of_reach(reason)
+        match reason {
+            "Unreachable" => self.is_unreachable(),
+            "Overridden" => self.is_on_again(),
+            _ => self.is_out_of_reach(reason),
+        }
     }
 
     /// Whether it waits before it has a run.
@@ -122,6 +126,16 @@ impl Waiting<'_> {
         self.hands.acknowledged(self.key) != Some(acknowledgement)
             || acknowledgement.revision_label.is_some()
             || self.view.fleet(self.rollout).any(|(_, pod)| displaced(pod) && (says(pod) || self.is_silent(pod)))
+    }
+
+    /// Whether somebody else gave the switched values again to a member that is to come back.
+    fn is_on_again(&self) -> bool {
+        let (config, values) = (&self.rollout.spec.fleet.config, switched(self.rollout));
+        self.view.maps_of(self.run).filter(|(key, _)| self.hands.edited(key)).any(|(key, map)| {
+            let returns = |member: &str| map.cohort(self.run, member) == Some(Cohort::Returning);
+            let members = files(self.rollout, key, map.files.keys());
+            members.iter().any(|(member, file)| returns(member) && says(config, map.files.get(*file), &values))
+        })
     }
 
     fn is_silent(&self, pod: &Value) -> bool {

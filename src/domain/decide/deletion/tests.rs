@@ -113,8 +113,8 @@ fn patched_files_get_back(#[case] before: Option<bool>, #[case] file: &str, #[ca
     assert_eq!(given_back(Format::Toml, before, file, None), expected);
 }
 
-/// The file that a member with a ConfigMap of its own gets back from a rollout that is deleted.
-fn given_back(format: Format, before: Option<bool>, file: &str, inverse: Option<Inverse>) -> String {
+/// A rollout that is deleted, which has settled this file of a member with a ConfigMap of its own.
+fn patched(format: Format, before: Option<bool>, file: &str, inverse: Option<Inverse>) -> Fixture {
     let mut fixture = Fixture::new("b", 50);
     let config = json!({"patched": {"name": "{member}-config", "key": "node.conf"}, "format": format});
     fixture.rollout.spec.fleet.config = serde_json::from_value(config).unwrap();
@@ -129,8 +129,41 @@ fn given_back(format: Format, before: Option<bool>, file: &str, inverse: Option<
     shard.name = "node-0-config".to_owned();
     shard.files = [("node-0".to_owned(), file.to_owned())].into();
     shard.inverse = inverse;
+    fixture
+}
+
+/// The file that the member gets back.
+fn given_back(format: Format, before: Option<bool>, file: &str, inverse: Option<Inverse>) -> String {
+    let fixture = patched(format, before, file, inverse);
     let plan = decide(&fixture.rollout, &fixture.seen);
     write(&plan).unwrap().data["node.conf"].clone().unwrap()
+}
+
+#[test]
+fn a_patched_file_that_its_owner_has_broken_goes_back_when_it_is_mended() {
+    let mut fixture = patched(Format::Toml, Some(false), &format!("{OPTIMIZED}broken = [\n"), None);
+    let mut other = fixture.seen.shards[0].clone();
+    "node-1-config".clone_into(&mut other.name);
+    other.files = [("node-1".to_owned(), OPTIMIZED.to_owned())].into();
+    fixture.seen.shards.push(other);
+    let first = decide(&fixture.rollout, &fixture.seen);
+    let written = |plan: &Plan| write(plan).map(|write| write.name.clone());
+    assert_eq!(written(&first).as_deref(), Some("node-1-config"), "what can go back goes back");
+
+    let other = &mut fixture.seen.shards[1];
+    other.owners.clear();
+    other.settled = [("cache.enabled".to_owned(), Scalar::Bool(true))].into();
+    let waiting = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(waiting.advance, [], "neither again, nor is the finalizer released");
+    let condition = waiting.status.conditions.into_iter().find(|one| one.type_ == "Stalled").unwrap();
+    assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "ConfigUnreadable"));
+    let words =
+        ["ConfigMap node-0-config, key node.conf: the Toml text does not parse", "goes back when it can be read"];
+    assert!(words.iter().all(|words| condition.message.contains(words)), "{}", condition.message);
+
+    fixture.seen.shards[0].files.insert("node-0".to_owned(), OPTIMIZED.to_owned());
+    let mended = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(write(&mended).unwrap().data["node.conf"].as_deref(), Some(BASELINE));
 }
 
 #[test]

@@ -36,12 +36,13 @@ pub fn is_over(pass: &Pass<'_>, away: &[&Standing<'_>]) -> bool {
     has_lasted(pass, away, 1)
 }
 
-/// The same twice as long ago, and the rollout was deleted a minute ago: what cannot be written holds that up no longer.
+/// The same so many times as long ago, and the rollout was deleted a minute ago: what cannot be written holds that up no
+/// longer.
 #[must_use]
-pub fn is_exhausted(pass: &Pass<'_>, away: &[&Standing<'_>]) -> bool {
+pub fn is_exhausted(pass: &Pass<'_>, away: &[&Standing<'_>], times: u32) -> bool {
     let deleted = pass.rollout.metadata.deletion_timestamp.as_ref();
     let is_tried = deleted.is_some_and(|deleted| elapsed(deleted.0, pass.seen.now) >= SILENT);
-    is_tried && has_lasted(pass, away, 2)
+    is_tried && has_lasted(pass, away, times)
 }
 
 fn has_lasted(pass: &Pass<'_>, away: &[&Standing<'_>], times: u32) -> bool {

@@ -18,12 +18,13 @@ use crate::{
         pass::{Pass, Phase},
     },
     mark::{Cause, Mark},
-    observation::{Measurements, Report, Service},
+    observation::{Measurements, Problem, Report, Service},
     plan::{Advance, Plan, Withdraw},
     record::Record,
     settled::Owner,
 };
 
+mod on_again;
 mod out_of_reach;
 
 #[test]
@@ -129,7 +130,7 @@ fn a_retreat_says_who_is_back(
 #[rstest]
 #[case::that_it_is_off(&["pool"], &[("pool", false)], true)]
 #[case::that_it_is_on(&["pool"], &[("pool", true)], false)]
-#[case::nothing_of_it_but_of_others(&["pool"], &[("cache", false)], true)]
+#[case::nothing_of_it_but_of_others(&["pool"], &[("cache", false)], false)]
 #[case::nothing(&["pool"], &[], false)]
 #[case::that_one_of_two_is_on(&["pool", "cache"], &[("pool", false), ("cache", true)], false)]
 #[case::that_the_edited_one_is_off_where_no_record_says_what_was_switched(&[], &[("other", false)], true)]
@@ -142,6 +143,21 @@ fn a_member_is_back_when_it_says_of_what_its_run_has_switched_and_an_edit_has_dr
     "other".clone_into(&mut fixture.rollout.spec.optimizations[0].name);
     fixture.seen.shards[0].record.optimizations = switched.iter().map(|name| (*name).to_owned()).collect();
     says(&mut fixture, enabled);
+    let status = plan(&fixture).status;
+    assert_eq!(status.retreat.unwrap().acknowledged_at.is_some(), back, "{:?}", status.summary);
+}
+
+#[rstest]
+#[case::it_may_run_its_old_file_still(59, false)]
+#[case::it_had_a_minute_to_read_the_new_one(60, true)]
+fn who_does_not_know_what_an_edit_has_dropped_is_back_after_a_minute(#[case] seconds: u64, #[case] back: bool) {
+    let mut fixture = off("rbbb", 5);
+    "other".clone_into(&mut fixture.rollout.spec.optimizations[0].name);
+    fixture.seen.shards[0].record.optimizations = vec!["pool".to_owned()];
+    says(&mut fixture, &[("cache", true)]);
+    fixture.seen.now += Duration::from_secs(seconds);
+    let reports = &mut fixture.seen.measurements.as_mut().unwrap().reports;
+    reports.get_mut("node-0").unwrap().at = fixture.seen.now;
     let status = plan(&fixture).status;
     assert_eq!(status.retreat.unwrap().acknowledged_at.is_some(), back, "{:?}", status.summary);
 }
@@ -288,9 +304,52 @@ fn deleted(seconds: u64) -> Fixture {
 #[rstest]
 #[case::for_a_minute(59, &["front"])]
 #[case::and_then_leaves_the_fleet_as_if_they_had(60, &["node-0", "node-1", "front"])]
-#[case::and_holds_up_the_deletion_no_longer_but_for_a_service(120, &["front", "released"])]
+#[case::and_tries_no_longer_to_label_them(120, &["settings"])]
+#[case::and_holds_up_the_deletion_no_longer_but_for_a_service(180, &["front", "released"])]
 fn a_deletion_waits_for_those_who_do_not_acknowledge(#[case] seconds: u64, #[case] expected: &[&str]) {
     assert_eq!(finishing(&plan(&deleted(seconds))), expected);
+}
+
+/// The same, of members that are all back, and whose labels the API server refuses.
+fn refused(seconds: u64) -> Fixture {
+    let mut fixture = deleted(seconds);
+    acknowledge(&mut fixture, 0);
+    acknowledge(&mut fixture, 1);
+    let retreat = fixture.rollout.status.as_mut().unwrap().retreat.as_mut().unwrap();
+    retreat.acknowledged_at.clone_from(&retreat.off_at);
+    let words = "the API server refuses to write pod node-0: denied by policy labels";
+    fixture.seen.problems.push(Problem::new(Reason::WriteRefused, words));
+    fixture
+}
+
+#[rstest]
+#[case::for_two_minutes(119, &["node-0", "node-1", "front"])]
+#[case::and_then_closes_the_records(120, &["settings"])]
+#[case::or_not_even_that(180, &["front", "released"])]
+fn a_deletion_waits_for_labels_that_are_refused(#[case] seconds: u64, #[case] expected: &[&str]) {
+    let mut fixture = refused(seconds);
+    assert_eq!(finishing(&plan(&fixture)), expected);
+    fixture.seen.problems.clear();
+    assert_eq!(finishing(&plan(&fixture)), ["node-0", "node-1", "front"], "what is not refused is done");
+}
+
+#[test]
+fn labels_that_are_refused_are_told() {
+    let (reason, message) = told(&plan(&refused(5)).status);
+    assert_eq!(reason, "WriteRefused");
+    let refusal = "the API server refuses to write pod node-0: denied by policy labels";
+    assert_eq!(message, format!("ticket 42; every member runs its baseline again, but {refusal}"));
+
+    let mut fixture = refused(120);
+    let plans = [(); 2].map(|()| {
+        let plan = plan(&fixture);
+        fixture.rollout.status = Some(plan.status.clone());
+        plan
+    });
+    let events: Vec<&str> = plans.iter().flat_map(|plan| &plan.notices).map(|notice| notice.message.as_str()).collect();
+    let remedy = "replace the pods of node-0, node-1, so that they bear the labels of their template again";
+    let expected = format!("the rollout is deleted although {refusal}; {remedy}");
+    assert_eq!(events, [expected], "once");
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(super) fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Wit
         .away
         .iter()
         .copied()
-        .filter(|standing| standing.cohort() != Some(Cohort::Optimized) && !standing.is_out_of_reach());
+        .filter(|standing| standing.cohort() != Some(Cohort::Optimized) && !back.is_barred(standing));
     let told: Vec<&Standing<'_>> = told.collect();
     let evictions = tell::evictions(pass, &told);
     items.extend(traffic_away(pass, mark, back, &evictions, &marked));

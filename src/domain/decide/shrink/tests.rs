@@ -2,7 +2,13 @@ use std::collections::BTreeSet;
 
 use rstest::rstest;
 
-use crate::decide::fixture::Fixture;
+use crate::{
+    decide::{
+        decide,
+        fixture::{Fixture, OPTIMIZED},
+    },
+    plan::{Advance, Plan},
+};
 
 fn counts(cohorts: &str) -> [usize; 3] {
     ['o', 'r', 'b'].map(|cohort| cohorts.matches(cohort).count())
@@ -108,4 +114,40 @@ fn it_is_told_for_whom_a_run_waits(#[case] cohorts: &str, #[case] words: &str) {
     let conditions = crate::decide::decide(&fixture.rollout, &fixture.seen).status.conditions;
     let told = conditions.into_iter().find(|one| one.reason == "AwaitingAcknowledgement").unwrap().message;
     assert!(told.starts_with(words), "{told}");
+}
+
+/// Names of the ConfigMaps that a plan writes.
+fn written(plan: &Plan) -> Vec<String> {
+    let writes = plan.advance.iter().filter_map(|advance| match advance {
+        Advance::WriteShard(write) => Some(write.name.clone()),
+        _ => None,
+    });
+    writes.collect()
+}
+
+#[test]
+fn a_file_that_its_owner_has_broken_goes_back_when_it_is_mended() {
+    let mut fixture = Fixture::new("ooobbb", 50);
+    fixture.patch();
+    fixture.edit(17);
+    let plan = |fixture: &Fixture| decide(&fixture.rollout, &fixture.seen);
+    let leaving = written(&plan(&fixture));
+    assert_eq!(leaving.len(), 2, "{leaving:?}");
+    let write = |fixture: &mut Fixture, name: &str, file: &str| {
+        let shard = fixture.seen.shards.iter_mut().find(|shard| shard.name == name).unwrap();
+        shard.files.values_mut().for_each(|text| file.clone_into(text));
+    };
+    for name in &leaving {
+        write(&mut fixture, name, &format!("{OPTIMIZED}broken = [\n"));
+    }
+    let stalled = plan(&fixture);
+    assert_eq!(written(&stalled), Vec::<String>::new(), "what leads back is kept");
+    assert!(!stalled.advance.contains(&Advance::Confirm), "nobody is asked what to do next: {:?}", stalled.advance);
+    let condition = stalled.status.conditions.into_iter().find(|one| one.type_ == "Stalled").unwrap();
+    assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "ConfigUnreadable"));
+    let problem = format!("; ConfigMap {}, key node.toml: the Toml text does not parse", leaving[0]);
+    assert!(condition.message.starts_with("stage half shrinks to 1 members: waiting for "), "{}", condition.message);
+    assert!(condition.message.contains(&problem), "{}", condition.message);
+    write(&mut fixture, &leaving[1], OPTIMIZED);
+    assert_eq!(written(&plan(&fixture)), leaving[1..], "the other one waits alone");
 }

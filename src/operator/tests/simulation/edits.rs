@@ -10,6 +10,7 @@ use sim::{Fault, Verb};
 use crate::{
     crashes::crash_at,
     end_state::end_state,
+    patched::{edit_file, file},
     retreat::restored,
     stories::edit::Edit,
     world::{CONFIG_MAP, OWN_FILE, Replica, World, patched_rollout, rollout},
@@ -94,6 +95,28 @@ async fn a_smaller_percent_takes_members_back_and_the_run_goes_on(#[case] patche
     }
     world.until_reason("pooling", "Settled").await;
     assert_eq!(world.optimized(), 10);
+    world.check();
+    world.check_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_smaller_percent_waits_for_files_that_their_owner_has_broken() {
+    let (world, _replica) = half_optimized(true).await;
+    let before = optimized(&world);
+    for member in &before {
+        edit_file(&world, member, |file| format!("{file}broken = [\n"));
+    }
+    set_percent(&world, 25);
+    world.until_reason("pooling", "ConfigUnreadable").await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(world.reason("pooling"), "ConfigUnreadable");
+    for member in &before {
+        edit_file(&world, member, |file| file.replace("broken = [\n", ""));
+    }
+    bakes_with(&world, 2).await;
+    let whole = before.iter().filter(|member| file(&world, member) == OWN_FILE).count();
+    assert_eq!((whole, world.status("pooling").members.unwrap().overridden), (2, 0), "given back to the byte");
+    world.until_reason("pooling", "Settled").await;
     world.check();
     world.check_quiet().await;
 }

@@ -71,6 +71,17 @@ async fn who_knows_no_such_optimization_is_back_in_traffic_a_minute_after_its_ab
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_that_is_corrected_lets_nobody_into_traffic_before_it_had_time_to_read_its_file() {
+    let (world, _replica) = mistyped_canary().await;
+    world.edit("mistyped", |spec| spec["optimizations"][0]["name"] = json!("connection_pooling"));
+    world.until("off", |world| world.status("mistyped").retreat.is_some_and(|retreat| retreat.off_at.is_some())).await;
+    sleep(Duration::from_secs(50)).await;
+    assert_eq!(world.displaced().len(), 1, "it does not know what it was told to switch");
+    world.until_reason("mistyped", "Settled").await;
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_metric_that_nobody_exposes_is_said_to_be_why_the_run_waits() {
     let world = World::new();
     let _replica = world.start("replica-1");
@@ -117,9 +128,17 @@ async fn a_rollout_that_nobody_acknowledges_is_deleted_and_the_fleet_is_free_for
     world.check();
 }
 
+#[rstest]
+#[case::of_members_that_stay_silent("connection_poolin", "did not acknowledge the baseline")]
+#[case::of_members_that_are_back("connection_pooling", "refuses to write pod")]
 #[tokio::test(start_paused = true)]
-async fn a_deletion_that_cannot_put_everything_back_is_not_held_up_for_ever() {
-    let (world, _replica) = mistyped_canary().await;
+async fn a_deletion_that_cannot_put_everything_back_is_not_held_up_for_ever(#[case] name: &str, #[case] why: &str) {
+    let world = World::new();
+    let _replica = world.start("replica-1");
+    let mut canary = mistyped();
+    canary["spec"]["optimizations"][0]["name"] = json!(name);
+    world.apply(&canary);
+    world.until("canary", |world| world.optimized() == 1).await;
     world.server.on_request(|request| {
         let labels = request.key.plural == "pods" && request.body["metadata"]["labels"].is_object();
         if labels { sim::Fault::Refuse(403, "forbidden".to_owned()) } else { sim::Fault::None }
@@ -127,6 +146,11 @@ async fn a_deletion_that_cannot_put_everything_back_is_not_held_up_for_ever() {
     world.delete("mistyped").await;
     world.until("deleted", |world| world.rollout("mistyped").is_none()).await;
     assert_eq!(world.optimized(), 0);
+    let told = events(&world);
+    let told = told.iter().filter(|event| event.contains("the rollout is deleted although") && event.contains(why));
+    assert_eq!(told.count(), 1);
+    let map = world.object::<ConfigMap>(CONFIG_MAP).unwrap();
+    assert!(!map["data"][".members.json"].as_str().unwrap().contains("qudag-node"), "the fleet is free for the next");
 }
 
 #[tokio::test(start_paused = true)]

@@ -122,6 +122,26 @@ async fn a_file_that_its_owner_breaks_goes_back_to_the_byte_when_it_is_mended() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_given_the_optimized_values_again_on_its_way_back_stays_out_of_traffic() {
+    let (world, _replica) = half_optimized().await;
+    let chosen = switched(&world).remove(0);
+    world.edit("pooling", |spec| spec["abort"] = json!({"reason": "ticket 42"}));
+    let soon = std::time::Duration::from_millis(5);
+    world.until_to(soon, "given back", |world| file(world, &chosen) == OWN_FILE).await;
+    edit_file(&world, &chosen, |_| optimized_file());
+    world.until_reason("pooling", "Overridden").await;
+    tokio::time::sleep(std::time::Duration::from_secs(120)).await;
+    let retreat = world.status("pooling").retreat.unwrap();
+    assert_eq!((retreat.off_at.is_some(), retreat.acknowledged_at), (true, None));
+    assert_eq!(world.displaced(), [format!("\"{chosen}\"")], "the others are back in traffic");
+    assert_eq!(file(&world, &chosen), optimized_file(), "what others write is theirs");
+    edit_file(&world, &chosen, |_| OWN_FILE.to_owned());
+    restored(&world, "pooling").await;
+    world.check();
+    world.check_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn members_that_cannot_take_part_are_listed_with_what_to_do_and_left_alone() {
     let world = World::patched(10);
     let broken = "this does not parse";
@@ -237,6 +257,28 @@ async fn deletion_restores_what_is_unfinished_and_by_policy_what_is_settled() {
     world.until_reason("again", "Settled").await;
     world.delete("again").await;
     world.until("deleted", |world| world.rollout("again").is_none()).await;
+    for member in world.fleet.members() {
+        assert_eq!(file(&world, &member), OWN_FILE);
+        assert_eq!(annotations(&world, &member), ["optimization.qudag.io/member"]);
+    }
+    world.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_settled_in_a_file_that_its_owner_breaks_goes_back_when_it_is_mended() {
+    let world = World::patched(10);
+    let _replica = world.start("replica-1");
+    let mut rollout = patched_rollout("pooling");
+    rollout["spec"]["deletionPolicy"] = json!("Restore");
+    world.apply(&rollout);
+    world.until_reason("pooling", "Settled").await;
+    edit_file(&world, "qudag-node-0", |file| format!("{file}broken = [\n"));
+    world.delete("pooling").await;
+    world.until_reason("pooling", "ConfigUnreadable").await;
+    world.check_quiet().await;
+    assert_eq!(switched(&world), ["qudag-node-0"], "the others are as they were");
+    edit_file(&world, "qudag-node-0", |file| file.replace("broken = [\n", ""));
+    world.until("deleted", |world| world.rollout("pooling").is_none()).await;
     for member in world.fleet.members() {
         assert_eq!(file(&world, &member), OWN_FILE);
         assert_eq!(annotations(&world, &member), ["optimization.qudag.io/member"]);

@@ -82,5 +82,5 @@ fn a_deletion_tries_what_it_can_for_a_minute_although_members_were_silent_before
     let deletion = fixture.seen.now - Duration::from_secs(300 - deleted);
     fixture.rollout.metadata.deletion_timestamp = Some(Time(deletion));
     let pass = Pass::new(&fixture.rollout, &fixture.seen);
-    assert_eq!(is_exhausted(&pass, &[]), expected);
+    assert_eq!(is_exhausted(&pass, &[], 2), expected);
 }

@@ -1,0 +1,75 @@
+//! Members that go back, and are given the optimized values again by somebody else.
+
+use api::Scalar;
+use rstest::rstest;
+
+use super::{acknowledge, finishing, off, plan, told};
+use crate::{
+    acknowledgement::{Touch, fingerprint},
+    decide::fixture::{BASELINE, Fixture, OPTIMIZED},
+    plan::Withdraw,
+};
+
+/// A retreat in which the second member is back, and the first one has acknowledged this file of somebody else.
+fn given(file: &str, patched: bool) -> Fixture {
+    let mut fixture = off("rrbb", 60);
+    if patched {
+        fixture.patch();
+    }
+    let shard = &mut fixture.seen.shards[0];
+    shard.last_writer = Some("argocd".to_owned());
+    shard.files.insert("node-0".to_owned(), file.to_owned());
+    let touch = Touch { at: fixture.seen.now, count: 1, file: fingerprint(Some(file)) };
+    fixture.seen.members[0].pod.touched = Some(touch);
+    acknowledge(&mut fixture, 1);
+    fixture
+}
+
+#[rstest]
+#[case::rendered(OPTIMIZED, false)]
+#[case::of_its_own(OPTIMIZED, true)]
+#[case::of_its_own_in_other_words("[pool]\nenabled = true # again\n", true)]
+fn nobody_is_back_with_the_optimized_values_in_a_file(#[case] file: &str, #[case] patched: bool) {
+    let mut fixture = given(file, patched);
+    let waiting = plan(&fixture);
+    assert_eq!(finishing(&waiting), ["node-1"]);
+    let told_to_read = waiting.withdraw.iter().any(|item| matches!(item, Withdraw::Touch(_) | Withdraw::Evict(_)));
+    assert!(!told_to_read, "{:?}", waiting.withdraw);
+    let (reason, message) = told(&waiting.status);
+    assert_eq!(reason, "Overridden");
+    let expected = "ticket 42; argocd gave node-0 the optimized values again; the retreat waits until their files have \
+                    the baseline values, or the rollout is deleted";
+    assert_eq!(message, expected);
+    let retreat = waiting.status.retreat.unwrap();
+    assert_eq!((retreat.off_at.is_some(), retreat.acknowledged_at), (true, None));
+
+    fixture.seen.shards[0].files.insert("node-0".to_owned(), BASELINE.to_owned());
+    acknowledge(&mut fixture, 0);
+    let back = plan(&fixture);
+    assert_eq!(finishing(&back), ["node-0", "node-1"]);
+    assert!(back.status.retreat.unwrap().acknowledged_at.is_some());
+}
+
+const EDITED: &str = "# ours\npool.enabled = false\n";
+
+#[rstest]
+#[case::rendered(false)]
+#[case::of_its_own(true)]
+fn who_has_another_edit_in_its_file_is_back(#[case] patched: bool) {
+    assert_eq!(finishing(&plan(&given(EDITED, patched))), ["node-0", "node-1"]);
+}
+
+#[test]
+fn what_the_next_plan_asks_for_may_have_stood_in_a_file_before() {
+    let mut fixture = given(EDITED, true);
+    fixture.rollout.spec.optimizations[0].settings[0].optimized = Scalar::Bool(false);
+    assert_eq!(finishing(&plan(&fixture)), ["node-0", "node-1"]);
+}
+
+#[test]
+fn a_deletion_waits_for_nobody_who_has_a_file_of_somebody_else() {
+    let mut fixture = given(OPTIMIZED, true);
+    fixture.rollout.metadata.deletion_timestamp =
+        fixture.rollout.status.as_ref().unwrap().retreat.as_ref().map(|it| it.decided_at.clone());
+    assert_eq!(finishing(&plan(&fixture)), ["node-0", "node-1"]);
+}
