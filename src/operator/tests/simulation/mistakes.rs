@@ -30,6 +30,17 @@ async fn mistyped_canary() -> (World, Replica) {
     (world, replica)
 }
 
+/// A fleet whose first member is asked for an acknowledgement by this metric.
+async fn canary_by(metric: &str) -> (World, Replica) {
+    let world = World::new();
+    let replica = world.start("replica-1");
+    let mut canary = rollout("mistyped");
+    canary["spec"]["fleet"]["acknowledgement"]["metric"] = json!(metric);
+    world.apply(&canary);
+    world.until("canary", |world| world.optimized() == 1).await;
+    (world, replica)
+}
+
 fn message(world: &World, name: &str) -> String {
     let ready = world.status(name).conditions.into_iter().find(|condition| condition.type_ == "Progressing");
     ready.map(|ready| ready.message).unwrap_or_default()
@@ -116,7 +127,7 @@ async fn a_plan_that_was_taken_back_for_another_one_runs_when_it_is_asked_for_ag
 
 #[tokio::test(start_paused = true)]
 async fn a_rollout_that_nobody_acknowledges_is_deleted_and_the_fleet_is_free_for_the_next() {
-    let (world, _replica) = mistyped_canary().await;
+    let (world, _replica) = canary_by("optimization_enabld").await;
     world.delete("mistyped").await;
     world.until("deleted", |world| world.rollout("mistyped").is_none()).await;
     assert_eq!(world.displaced(), Vec::<String>::new(), "every pod is back in traffic");
@@ -128,17 +139,24 @@ async fn a_rollout_that_nobody_acknowledges_is_deleted_and_the_fleet_is_free_for
     world.check();
 }
 
-#[rstest]
-#[case::of_members_that_stay_silent("connection_poolin", "did not acknowledge the baseline")]
-#[case::of_members_that_are_back("connection_pooling", "refuses to write pod")]
 #[tokio::test(start_paused = true)]
-async fn a_deletion_that_cannot_put_everything_back_is_not_held_up_for_ever(#[case] name: &str, #[case] why: &str) {
-    let world = World::new();
-    let _replica = world.start("replica-1");
-    let mut canary = mistyped();
-    canary["spec"]["optimizations"][0]["name"] = json!(name);
-    world.apply(&canary);
-    world.until("canary", |world| world.optimized() == 1).await;
+async fn members_that_cannot_say_that_they_are_back_are_waited_for_a_minute_by_a_deletion() {
+    let (world, _replica) = mistyped_canary().await;
+    world.delete("mistyped").await;
+    sleep(Duration::from_secs(50)).await;
+    assert_eq!(world.displaced().len(), 1);
+    world.until("deleted", |world| world.rollout("mistyped").is_none()).await;
+    assert_eq!(world.displaced(), Vec::<String>::new());
+    assert!(events(&world).last().unwrap().contains("every member runs its baseline again"));
+    world.check();
+}
+
+#[rstest]
+#[case::of_members_that_stay_silent("optimization_enabld", "did not acknowledge the baseline")]
+#[case::of_members_that_are_back("optimization_enabled", "refuses to write pod")]
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_cannot_put_everything_back_is_not_held_up_for_ever(#[case] metric: &str, #[case] why: &str) {
+    let (world, _replica) = canary_by(metric).await;
     world.server.on_request(|request| {
         let labels = request.key.plural == "pods" && request.body["metadata"]["labels"].is_object();
         if labels { sim::Fault::Refuse(403, "forbidden".to_owned()) } else { sim::Fault::None }
