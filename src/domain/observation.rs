@@ -80,6 +80,12 @@ impl Observation {
         self.gone_for.get(member).copied().unwrap_or(self.watched_for)
     }
 
+    /// A write that the API server refuses, as was found when it was tried last.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Problem> {
+        self.problems.iter().find(|problem| problem.reason == Reason::WriteRefused)
+    }
+
     /// The Services that a retreat may have narrowed, those that are named no more as well.
     pub fn every_service(&self) -> impl Iterator<Item = &Service> {
         self.services.iter().chain(&self.unnamed_services)

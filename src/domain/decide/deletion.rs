@@ -47,6 +47,11 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
         return Some(intent);
     }
     if pass.spec.deletion_policy == DeletionPolicy::Restore && matches!(pass.phase, Phase::Settled | Phase::Idle) {
+        if let Some(Problem { reason, message }) = pass.seen.refusal().filter(|_| !writes.is_empty()) {
+            let message = format!("{message}; what is settled goes back when it may be written");
+            intent.state = State { kind: Kind::Stalled, reason: *reason, message };
+            return Some(intent);
+        }
         intent.advance = writes;
         let unread = broken.or_else(|| pass.seen.unread.clone());
         if let Some(Problem { reason, message }) = unread.filter(|_| intent.advance.is_empty()) {
@@ -62,8 +67,12 @@ pub fn policy(pass: &Pass<'_>) -> Option<Intent> {
 #[must_use]
 pub fn must_hold(pass: &Pass<'_>, intent: &Intent) -> bool {
     let is_free = pass.phase != Phase::Retreating || intent.advance.is_empty();
-    let is_refused = pass.seen.problems.iter().any(|problem| problem.reason == Reason::WriteRefused);
-    !is_held(pass) && is_free && !is_refused && !pass.is_deleted() && !starts(pass, intent) && has_purpose(pass, intent)
+    !is_held(pass)
+        && is_free
+        && pass.seen.refusal().is_none()
+        && !pass.is_deleted()
+        && !starts(pass, intent)
+        && has_purpose(pass, intent)
 }
 
 /// Whether the finalizer is held for nothing.

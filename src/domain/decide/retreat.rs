@@ -36,7 +36,6 @@ mod giving_up;
 mod patience;
 mod withdrawal;
 
-use giving_up::refusal;
 use patience::patience;
 pub use withdrawal::is_led_to_alone;
 use withdrawal::withdraw;
@@ -259,7 +258,7 @@ impl<'p> Back<'p> {
             let message = format!("{}; {}; members may still be optimized", cause.message, problem.message);
             return State { kind: Kind::Stalled, reason: problem.reason, message };
         }
-        if let Some(problem) = refusal(pass).filter(|_| self.away.is_empty()) {
+        if let Some(problem) = pass.seen.refusal().filter(|_| self.away.is_empty()) {
             let message = format!("{}; every member runs its baseline again, but {}", cause.message, problem.message);
             return State { kind: Kind::Stalled, reason: problem.reason, message };
         }

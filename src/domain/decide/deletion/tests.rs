@@ -74,6 +74,9 @@ fn write(plan: &Plan) -> Option<&ShardWrite> {
 )]
 #[case::once_it_can_be_read(DeletionPolicy::Restore, |f: &mut Fixture| f.garble("settings"), false, true, "ConfigUnreadable")]
 #[case::and_not_if_it_stays(DeletionPolicy::RestoreUnfinished, |f: &mut Fixture| f.garble("settings"), false, false, "Deleted")]
+#[case::once_it_may_be_written(DeletionPolicy::Restore, |f: &mut Fixture| {
+    f.seen.problems.push(Problem::new(Reason::WriteRefused, "the API server refuses to write ConfigMap settings"));
+}, false, true, "WriteRefused")]
 #[case::beside_one_that_is_over(DeletionPolicy::Restore, |f: &mut Fixture| neighbour(f, false), true, true, "Deleted")]
 fn what_is_settled_goes_back_with_its_rollout(
     #[case] policy: DeletionPolicy,

@@ -16,14 +16,8 @@ use crate::{
         pass::Pass,
         stamp::{self, label_returned},
     },
-    observation::Problem,
     plan::Advance,
 };
-
-/// A write that the API server refuses, as was found when it was tried last.
-pub(super) fn refusal<'a>(pass: &Pass<'a>) -> Option<&'a Problem> {
-    pass.seen.problems.iter().find(|problem| problem.reason == Reason::WriteRefused)
-}
 
 impl Back<'_> {
     /// Whether the rollout is being deleted, and goes without members that have stayed silent for long, or without what was
@@ -32,7 +26,7 @@ impl Back<'_> {
         let acknowledged = pass.status.retreat.as_ref().is_some_and(|retreat| retreat.acknowledged_at.is_some());
         let is_over = pass.run_shards().all(|shard| shard.record.members.is_empty());
         let silent = !self.away.is_empty() || is_over && !acknowledged;
-        let is_refused = refusal(pass).is_some() && patience::is_exhausted(pass, &self.away, 2);
+        let is_refused = pass.seen.refusal().is_some() && patience::is_exhausted(pass, &self.away, 2);
         pass.is_deleted() && (silent || is_refused) && self.is_restored(pass) && patience::is_over(pass, &self.away)
     }
 
@@ -60,7 +54,7 @@ impl Back<'_> {
 
     /// Without what the rollout goes.
     fn given_up(&self, pass: &Pass<'_>) -> State {
-        if let Some(problem) = refusal(pass).filter(|_| self.away.is_empty()) {
+        if let Some(problem) = pass.seen.refusal().filter(|_| self.away.is_empty()) {
             let names = stamp::listed(displaced(pass).map(|standing| standing.member.name.as_str()));
             let remedy = match names.as_str() {
                 "" => String::new(),
