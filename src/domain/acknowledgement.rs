@@ -72,6 +72,8 @@ pub fn told_at(reload: Reload, pod: &Pod, entry: Option<&Entry>, fingerprint: &s
 pub enum Acknowledgement {
     /// Not yet.
     Pending,
+    /// Not yet: it goes back, and all that its report leaves open is whether what it does not know by name is off.
+    Open,
     /// It had the time for it; nobody knows.
     Assumed,
     /// It said so itself.
@@ -92,14 +94,16 @@ pub struct Expected<'a> {
 impl Expected<'_> {
     /// What a report says by the names of optimizations that was taken so long after its member was told.
     fn judge(&self, report: &Report, after: Duration) -> Acknowledgement {
-        let is_on = |name: &str| report.enabled.get(name).copied();
-        let missing: BTreeMap<&str, bool> =
-            self.enabled.iter().map(|(name, on)| (*name, *on)).filter(|(name, on)| is_on(name) != Some(*on)).collect();
-        if missing.is_empty() {
+        let said = |name: &str| report.enabled.get(name).copied();
+        if self.enabled.iter().all(|(name, on)| said(name) == Some(*on)) {
             return Acknowledgement::Acknowledged;
         }
-        let unknown = missing.iter().all(|(name, on)| !on && is_on(name).is_none()) && !report.enabled.is_empty();
-        if self.returns && unknown && after >= UNKNOWN { Acknowledgement::Assumed } else { Acknowledgement::Pending }
+        let leaves_open = self.enabled.iter().all(|(name, on)| said(name).map_or(!on, |said| said == *on));
+        match self.returns && leaves_open && !report.enabled.is_empty() {
+            true if after >= UNKNOWN => Acknowledgement::Assumed,
+            true => Acknowledgement::Open,
+            false => Acknowledgement::Pending,
+        }
     }
 }
 
@@ -132,7 +136,7 @@ impl Acknowledgement {
     /// True for both ends that count.
     #[must_use]
     pub fn is_done(self) -> bool {
-        self != Self::Pending
+        matches!(self, Self::Acknowledged | Self::Assumed)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
         foreign,
         pass::{Pass, Phase},
         roster::Standing,
+        shrink,
         stage::is_overridden,
     },
     observation::Observation,
@@ -139,7 +140,8 @@ pub(crate) fn of(pass: &Pass<'_>) -> Option<Sampling> {
             && pass.unread().is_none()
             && pass.awaited().is_empty()
             && pass.is_stamped()
-            && !is_overridden(pass),
+            && !is_overridden(pass)
+            && !shrink::is_due(pass),
         everybody: pass.phase == Phase::Settling,
         interval: metrics.map_or(DEFAULT_INTERVAL, |metrics| metrics.interval.get()),
         targets: source.as_ref().map_or_else(Vec::new, |source| targets(pass, source)),

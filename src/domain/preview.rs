@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    acknowledgement::Acknowledgement,
     decide::{cohorts::is_eligible, foreign, intent::Kind, pass::Pass, roster::Standing},
     observation::Observation,
     plan::{Advance, Plan, Withdraw},
@@ -153,7 +152,7 @@ fn standing(standing: &Standing<'_>, is_foreign: bool) -> MemberStanding {
     MemberStanding {
         name: standing.member.name.clone(),
         cohort: standing.cohort().map(Into::into),
-        acknowledged: standing.acknowledgement != Acknowledgement::Pending,
+        acknowledged: standing.acknowledgement.is_done(),
         overridden: standing.overridden || is_foreign,
         ready: standing.member.pod.ready,
         eligible: is_eligible(standing),

@@ -83,7 +83,7 @@ fn a_revision_decides_where_there_is_one(
 }
 
 #[rstest]
-#[case::it_may_not_have_read_its_file_yet(true, 69_999, &[("cache", false)], Acknowledgement::Pending)]
+#[case::it_may_not_have_read_its_file_yet(true, 69_999, &[("cache", false)], Acknowledgement::Open)]
 #[case::it_had_a_minute_for_that(true, 70_000, &[("cache", true)], Acknowledgement::Assumed)]
 #[case::it_says_nothing_at_all(true, 70_000, &[], Acknowledgement::Pending)]
 #[case::it_says_that_it_is_on(true, 70_000, &[("cache", false), ("pooling", true)], Acknowledgement::Pending)]

@@ -212,7 +212,8 @@ fn lost(pass: &Pass<'_>) -> Option<Problem> {
 }
 
 /// Whether a member is there again after its pod was evicted: some controller makes it again, as the same member.
-fn comes_back(pass: &Pass<'_>, member: &Member) -> bool {
+#[must_use]
+pub fn comes_back(pass: &Pass<'_>, member: &Member) -> bool {
     match member.pod.controller.as_str() {
         "" => false,
         "ReplicaSet" | "ReplicationController" | "Job" | "DaemonSet" => pass.spec.fleet.identity == Identity::Node,

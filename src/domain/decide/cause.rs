@@ -20,9 +20,9 @@ use crate::{
 const CRASH_LOOP: i32 = 2;
 /// How long a crash of an optimized member counts: restarts that are days apart are no loop.
 const RECENT: Duration = Duration::from_secs(1800);
-/// How long it excuses them that the others crashed: longer, so that of what hit everybody nothing is left of the optimized
-/// alone.
-const EXCUSED: Duration = Duration::from_secs(3600);
+/// How long it excuses them that the others crashed: longer by two waits of a kubelet before it starts a container again,
+/// so that of what hit everybody nothing is left of the optimized alone.
+const EXCUSED: Duration = Duration::from_secs(2400);
 /// How long a process that was switched may be unready before that counts.
 const UNREADY: Duration = Duration::from_secs(30);
 

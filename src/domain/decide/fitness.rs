@@ -57,10 +57,16 @@ impl<'a> Fitness<'a> {
         }
     }
 
-    /// Whether a file that was given back has the optimized values again: nobody writes them there but others.
+    /// Whether a file that was given back has the optimized values again, in whatever words: nobody writes them there but
+    /// others. What a run only takes out, its owner may have taken out before.
     #[must_use]
     pub fn is_on_again(&self, shard: Option<&Shard>, rendering: &Rendering, file: Option<&str>) -> bool {
-        file != rendering.baseline.as_deref() && !self.is_overridden(shard, rendering, file)
+        let Settings { switched, baseline, .. } = self.settings;
+        let switches = switched.iter().any(|(path, value)| baseline.get(path) != Some(value));
+        let mut changes = self.switched(shard);
+        changes.retain(|path, _| Some(path) != self.config.revision_path.as_ref());
+        let says = |file: &str| patching::says(self.config.format, file, &changes);
+        switches && file != rendering.baseline.as_deref() && file.is_some_and(says)
     }
 
     /// Why a member that has no part in the run yet cannot have one.

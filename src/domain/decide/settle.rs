@@ -159,7 +159,8 @@ pub fn settled(pass: &Pass<'_>) -> Option<Intent> {
     let message = "the optimized values are the baseline of every member";
     let mut intent = Intent::state(pass, Kind::Waiting, Reason::Settled, message);
     let over = if pass.settled.is_empty() { traces(pass) } else { left_behind(pass) };
-    intent.advance = stamp::joiners(pass).into_iter().chain(tell::newcomers(pass)).chain(over).collect();
+    intent.advance = stamp::joiners(pass).into_iter().chain(over).collect();
+    tell::restart_newcomers(pass, &mut intent);
     Some(intent)
 }
 

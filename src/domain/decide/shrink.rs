@@ -52,6 +52,12 @@ pub fn waiting(pass: &Pass<'_>, names: &str) -> Option<String> {
     if going { waiting_for(pass, names) } else { None }
 }
 
+/// Whether more members are optimized than the edited stage allows.
+#[must_use]
+pub fn is_due(pass: &Pass<'_>) -> bool {
+    !surplus(pass).is_empty()
+}
+
 fn waiting_for(pass: &Pass<'_>, names: &str) -> Option<String> {
     let stage = pass.status.stage.as_ref()?;
     Some(format!("stage {} shrinks to {} members: waiting for {names}", stage.name, stage.quota))

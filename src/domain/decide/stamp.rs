@@ -63,6 +63,15 @@ pub fn joiners(pass: &Pass<'_>) -> Vec<Advance> {
     }
 }
 
+/// Whether the file of a member that joined says by now what is settled.
+#[must_use]
+pub fn is_given(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
+    match &pass.spec.fleet.config.delivery {
+        Delivery::Rendered(_) => true,
+        Delivery::Patched(_) => patched::is_given(pass, standing),
+    }
+}
+
 /// The label by which a retreat finds a pod that is switched.
 #[must_use]
 pub fn label_optimized(pod: &Pod) -> Option<Advance> {

@@ -46,7 +46,8 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
         let message = cause.map_or("", |retreat| retreat.message.as_str());
         let message = format!("{message}; {}", restored_message(pass, reason));
         let mut intent = Intent::state(pass, Kind::Stalled, reason, message);
-        intent.advance = stamp::joiners(pass).into_iter().chain(tell::newcomers(pass)).collect();
+        intent.advance = stamp::joiners(pass);
+        tell::restart_newcomers(pass, &mut intent);
         return Some(intent);
     }
     if pass.spec.abort.is_some() {
@@ -55,7 +56,8 @@ pub fn start(pass: &Pass<'_>) -> Option<Intent> {
     }
     if pass.settings.is_settled() {
         let mut intent = Intent::state(pass, Kind::Waiting, Reason::Settled, "every value is the baseline already");
-        intent.advance = stamp::joiners(pass).into_iter().chain(tell::newcomers(pass)).collect();
+        intent.advance = stamp::joiners(pass);
+        tell::restart_newcomers(pass, &mut intent);
         return Some(intent);
     }
     if acceptance::is_optimized_already(pass) {

@@ -9,14 +9,15 @@ use api::fleet::Reload;
 use jiff::Timestamp;
 
 use super::{
+    acceptance::comes_back,
+    intent::{ACTIVE, Intent},
     pass::{Pass, Phase},
     roster::Standing,
-    stamp::target,
+    stamp::{self, target},
 };
 use crate::{
     acknowledgement::{Acknowledgement, Touch, elapsed, touch_due},
     line::{MESSAGE, line},
-    observation::Report,
     plan::{Advance, PodTarget, TouchPod},
     record::Cohort,
     traffic,
@@ -27,6 +28,8 @@ use crate::{
 const RESTART_AGAIN: Duration = Duration::from_secs(30);
 /// The same at most.
 pub const RESTART_AT_LAST: Duration = Duration::from_secs(600);
+/// What the pod of a member says that joined and is to be restarted, in place of the file that it is told of.
+const RESTART: &str = "restart";
 /// How long the pod of a member of which no record tells may be gone before it counts as one that has left.
 const REPLACED: Duration = Duration::from_secs(10);
 /// How long a member that goes back may be unready and still count as one that bears load.
@@ -46,25 +49,22 @@ pub fn touch(pass: &Pass<'_>, standing: &Standing<'_>, fingerprint: &str, shard:
 }
 
 /// Whether a member that joined may be given a file: where it would read it at its start alone, its pod has to say before
-/// that it is to be restarted for it. So whoever goes on finds that, and the pod that comes next does not say it.
+/// that it is to be restarted. So whoever goes on finds that, and the pod that comes next does not say it. One that nobody
+/// would make again follows at its next start.
 #[must_use]
-pub fn may_be_given(pass: &Pass<'_>, standing: &Standing<'_>, fingerprint: &str) -> bool {
-    pass.spec.fleet.config.reload == Reload::Watch || says_restart(standing, fingerprint)
+pub fn may_be_given(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
+    pass.spec.fleet.config.reload == Reload::Watch || says_restart(standing) || !comes_back(pass, standing.member)
 }
 
-/// Makes the pod of a member say that it is to be restarted for the file with this fingerprint.
+/// Makes the pod of a member say that it is to be restarted.
 #[must_use]
-pub fn announce(pass: &Pass<'_>, standing: &Standing<'_>, fingerprint: &str) -> Advance {
-    let touch = Touch { at: pass.seen.now, count: 1, file: restart_for(fingerprint) };
+pub fn announce(pass: &Pass<'_>, standing: &Standing<'_>) -> Advance {
+    let touch = Touch { at: pass.seen.now, count: 1, file: RESTART.to_owned() };
     Advance::Touch(TouchPod { pod: target(&standing.member.pod), touch, after: String::new() })
 }
 
-fn restart_for(fingerprint: &str) -> String {
-    format!("restart-{fingerprint}")
-}
-
-fn says_restart(standing: &Standing<'_>, fingerprint: &str) -> bool {
-    standing.member.pod.touched.as_ref().is_some_and(|touch| touch.file == restart_for(fingerprint))
+fn says_restart(standing: &Standing<'_>) -> bool {
+    standing.member.pod.touched.as_ref().is_some_and(|touch| touch.file == RESTART)
 }
 
 /// Tells members that follow of the file that they are given: its fingerprint, and the name of its ConfigMap.
@@ -82,18 +82,31 @@ pub fn followers<'p>(
     }
 }
 
-/// Restarts of members that joined and started before they were given their file.
-#[must_use]
-pub fn newcomers(pass: &Pass<'_>) -> Vec<Advance> {
-    let members: Vec<&Standing<'_>> = pass.roster.standings.iter().filter(|standing| is_new(pass, standing)).collect();
-    evictions(pass, &members).into_iter().map(Advance::Evict).collect()
+/// Members that joined, and started before they were given their file. Those that a run has switched since are told by it.
+fn newcomers<'p>(pass: &'p Pass<'_>) -> impl Iterator<Item = &'p Standing<'p>> {
+    pass.roster.standings.iter().filter(|standing| is_new(pass, standing))
 }
 
 fn is_new(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
     pass.spec.fleet.config.reload == Reload::RestartPod
-        && standing.entry.is_none()
+        && !matches!(standing.cohort(), Some(Cohort::Optimized | Cohort::Returning))
         && standing.file.is_some()
-        && says_restart(standing, &standing.fingerprint)
+        && says_restart(standing)
+        && comes_back(pass, standing.member)
+        && stamp::is_given(pass, standing)
+}
+
+/// Restarts newcomers while no run is under way, unless another rollout has one.
+pub fn restart_newcomers(pass: &Pass<'_>, intent: &mut Intent) {
+    let new: Vec<&Standing<'_>> = newcomers(pass).collect();
+    if new.is_empty() || pass.seen.neighbours.iter().any(|neighbour| neighbour.unfinished) {
+        return;
+    }
+    intent.advance.extend(evictions(pass, &new).into_iter().map(Advance::Evict));
+    intent.requeue = ACTIVE;
+    let names = stamp::listed(new.iter().map(|standing| standing.member.name.as_str()));
+    let why = refused(pass, new.into_iter()).unwrap_or_default();
+    intent.state.message = format!("{}; {names} joined and is to be restarted for that{why}", intent.state.message);
 }
 
 /// What is due again for members that have not acknowledged.
@@ -102,8 +115,7 @@ pub fn again(pass: &Pass<'_>) -> Vec<Advance> {
     let pending: Vec<&Standing<'_>> = pass.roster.pending().collect();
     let name = |standing: &Standing<'_>| standing.shard.map_or("", |shard| &shard.name).to_owned();
     let touches = pending.iter().filter_map(|who| touch(pass, who, &who.fingerprint, &name(who))).map(Advance::Touch);
-    let new = pass.roster.standings.iter().filter(|standing| is_new(pass, standing));
-    let due: Vec<&Standing<'_>> = pending.iter().copied().chain(new).collect();
+    let due: Vec<&Standing<'_>> = pending.iter().copied().chain(newcomers(pass)).collect();
     touches.chain(evictions(pass, &due).into_iter().map(Advance::Evict)).collect()
 }
 
@@ -178,29 +190,11 @@ fn needs_restart(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
     let reports: Option<&BTreeMap<_, _>> = pass.seen.measurements.as_ref().map(|measurements| &measurements.reports);
     let reported = reports.and_then(|reports| reports.get(&standing.member.name));
     let says_otherwise = pod.ready
-        && reported.is_some_and(|report| report.pod == pod.uid && contradicts(pass, standing, report))
+        && reported.is_some_and(|report| report.pod == pod.uid)
         && pass.spec.fleet.acknowledgement.metric.is_some()
         && elapsed(pod.created, pass.seen.now)
             >= elapsed(written(pass), pod.created).clamp(RESTART_AGAIN, RESTART_AT_LAST);
     is_to_be_restarted(pass, standing) || standing.acknowledgement == Acknowledgement::Pending && says_otherwise
-}
-
-/// Whether a report of a member that has not acknowledged says that it runs another file; one that knows no optimization
-/// of this name may be unable to say more.
-fn contradicts(pass: &Pass<'_>, standing: &Standing<'_>, report: &Report) -> bool {
-    let is_switched = |name: &String| standing.switched.is_empty() || standing.switched.contains(name);
-    pass.spec.fleet.acknowledgement.revision_label.is_some()
-        || standing.cohort() == Some(Cohort::Optimized)
-        || report.enabled.is_empty()
-        || report.enabled.iter().any(|(name, on)| *on && is_switched(name))
-}
-
-/// Whether a member that goes back reports, and cannot say that it is back.
-#[must_use]
-pub fn cannot_say(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
-    let reports = pass.seen.measurements.as_ref().map(|measurements| &measurements.reports);
-    let report = reports.and_then(|reports| reports.get(&standing.member.name));
-    report.is_some_and(|report| report.pod == standing.member.pod.uid && !contradicts(pass, standing, report))
 }
 
 /// When the files that members have now were written, or a little before. The longer it is ago that a process started and

@@ -45,6 +45,25 @@ fn nobody_is_left_to_compare_with_once_the_holdout_follows() {
     assert!(everybody(&fixture));
 }
 
+#[test]
+fn nothing_counts_for_the_bake_while_more_are_optimized_than_an_edited_stage_allows() {
+    let counts = |percent: i32| {
+        let mut fixture = measured("oobb");
+        fixture.edit(percent);
+        fixture.rollout.spec.fleet.acknowledgement = serde_json::from_value(json!({"timer": "1s"})).unwrap();
+        fixture.replan();
+        for member in &mut fixture.seen.members {
+            let file = fixture.seen.shards[0].files.get(&member.name).map(String::as_str);
+            let (at, file) = (fixture.seen.now, crate::acknowledgement::fingerprint(file));
+            member.pod.touched = Some(crate::acknowledgement::Touch { at, count: 1, file });
+        }
+        fixture.seen.now += Duration::from_secs(10);
+        needs(&fixture.rollout, &fixture.seen).unwrap().counting
+    };
+    assert!(counts(50));
+    assert!(!counts(25));
+}
+
 #[rstest]
 #[case::without_an_address(|f: &mut Fixture| f.seen.members[0].pod.ip = None)]
 #[case::without_a_port(|f: &mut Fixture| f.seen.members[0].pod.metrics_port = None)]

@@ -19,6 +19,17 @@ use crate::{
     plan::Advance,
 };
 
+/// What holds up a rollout that is being deleted.
+fn leaving(pass: &Pass<'_>) -> State {
+    let message = "the rollout is being deleted".to_owned();
+    match pass.seen.refusal() {
+        Some(problem) => {
+            State { kind: Kind::Stalled, reason: problem.reason, message: format!("{message}; {}", problem.message) }
+        }
+        None => State { kind: Kind::Working, reason: Reason::Deleted, message },
+    }
+}
+
 impl Back<'_> {
     /// Whether the rollout is being deleted, and goes without members that have stayed silent for long, or without what was
     /// refused for long.
@@ -34,6 +45,7 @@ impl Back<'_> {
     /// next one could not start. Neither labels nor records that cannot be written hold the deletion up longer than as long
     /// again each; a Service that is narrowed does: nobody would widen it then.
     pub(super) fn give_up(&self, pass: &Pass<'_>, mut intent: Intent) -> Intent {
+        intent.state = leaving(pass);
         let widened = || pass.seen.every_service().filter(|service| is_marked(pass, service)).map(widen);
         intent.advance =
             displaced(pass).map(|standing| label_returned(&standing.member.pod)).chain(widened()).collect();

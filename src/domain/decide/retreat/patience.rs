@@ -6,11 +6,11 @@ use api::fleet::Reload;
 use jiff::Timestamp;
 
 use crate::{
-    acknowledgement::{UNKNOWN, elapsed},
+    acknowledgement::{Acknowledgement, UNKNOWN, elapsed},
     decide::{
         pass::Pass,
         roster::Standing,
-        tell::{RESTART_AT_LAST, cannot_say, is_to_be_restarted},
+        tell::{RESTART_AT_LAST, is_to_be_restarted},
     },
     record::Cohort,
 };
@@ -25,7 +25,11 @@ pub fn patience(pass: &Pass<'_>, away: &[&Standing<'_>]) -> Duration {
     if away.iter().any(|standing| is_to_be_restarted(pass, standing)) {
         return RESTART_AT_LAST;
     }
-    let assumed = if away.iter().any(|standing| cannot_say(pass, standing)) { UNKNOWN } else { Duration::ZERO };
+    let assumed = if away.iter().any(|standing| standing.acknowledgement == Acknowledgement::Open) {
+        UNKNOWN
+    } else {
+        Duration::ZERO
+    };
     SILENT + pass.spec.fleet.acknowledgement.timer.map_or(assumed, |timer| timer.get())
 }
 

@@ -333,6 +333,17 @@ fn a_deletion_waits_for_labels_that_are_refused(#[case] seconds: u64, #[case] ex
     assert_eq!(finishing(&plan(&fixture)), ["node-0", "node-1", "front"], "what is not refused is done");
 }
 
+#[rstest]
+#[case::while_members_are_waited_for_beyond_their_time(61)]
+#[case::when_a_service_alone_is_left(300)]
+fn a_deletion_that_something_holds_up_says_what(#[case] seconds: u64) {
+    let mut fixture = deleted(seconds);
+    let words = "the API server refuses to write Service front: denied by policy services";
+    fixture.seen.problems.push(Problem::new(Reason::WriteRefused, words));
+    let (reason, message) = told(&plan(&fixture).status);
+    assert_eq!((reason.as_str(), message), ("WriteRefused", format!("the rollout is being deleted; {words}")));
+}
+
 #[test]
 fn labels_that_are_refused_are_told() {
     let (reason, message) = told(&plan(&refused(5)).status);

@@ -30,8 +30,10 @@ pub(super) fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Wit
     let evictions = tell::evictions(pass, &told);
     items.extend(traffic_away(pass, mark, back, &evictions, &marked));
     items.extend(back.restorations.values().cloned().map(Box::new).map(Withdraw::Restore));
-    // Who reads a file that says optimized values still is told nothing.
-    let reached = back.away.iter().filter(|standing| !back.is_barred(standing));
+    // Who reads a file that says optimized values still is told nothing; but for one to whom others gave them again: told of
+    // those, it has to be told of the baseline once more.
+    let is_on_again = |standing: &Standing<'_>| back.on_again.contains_key(standing.member.name.as_str());
+    let reached = back.away.iter().filter(|standing| !back.is_barred(standing) || is_on_again(standing));
     items.extend(reached.filter_map(|standing| {
         let restoration = back.restoration_of(standing);
         let restored = restoration.map(|restoration| restoration.fingerprint(&standing.member.name));
@@ -105,7 +107,9 @@ fn traffic_away(
 /// Whether the Services lead to the fleet alone: one that is narrowed would cut off pods of others.
 #[must_use]
 pub fn is_led_to_alone(pass: &Pass<'_>) -> bool {
-    let own: BTreeSet<&str> = pass.seen.members.iter().map(|member| member.pod.name.as_str()).collect();
+    // Of one that is ending its Service may not know yet.
+    let ending = pass.seen.ending.keys().map(String::as_str);
+    let own: BTreeSet<&str> = pass.seen.members.iter().map(|member| member.pod.name.as_str()).chain(ending).collect();
     let mut endpoints = pass.seen.services.iter().flat_map(|service| &service.endpoints);
     endpoints.all(|pod| own.contains(pod.as_str()))
 }

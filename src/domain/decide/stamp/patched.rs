@@ -112,8 +112,8 @@ pub fn joiners(pass: &Pass<'_>) -> Vec<Advance> {
             };
             write.settle(&due, &due.keys().filter_map(owner).collect());
             let told = fingerprint(Some(&patched));
-            if patched != file && !tell::may_be_given(pass, standing, &told) {
-                return vec![tell::announce(pass, standing, &told)];
+            if patched != file && !tell::may_be_given(pass, standing) {
+                return vec![tell::announce(pass, standing)];
             }
             let told = tell::touch(pass, standing, &told, &shard.name).filter(|_| patched != file);
             if due.is_empty() {
@@ -123,6 +123,11 @@ pub fn joiners(pass: &Pass<'_>) -> Vec<Advance> {
             std::iter::once(Advance::WriteShard(write)).chain(told.map(Advance::Touch)).collect()
         })
         .collect()
+}
+
+/// Whether all that is settled is settled on the ConfigMap of a member.
+pub(super) fn is_given(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
+    standing.shard.is_some_and(|shard| shard.settled == due_settled(pass, shard))
 }
 
 /// What is to be settled on a member's own ConfigMap, on which something is settled already or not. A rollout that is

@@ -57,8 +57,8 @@ pub fn joiners(pass: &Pass<'_>, rendered: &Rendered) -> Vec<Advance> {
         let runs_it = pass.settled.is_empty() && config.reload == Reload::RestartPod;
         let joined = placement.members.iter().filter(|standing| standing.entry.is_none() && standing.file.is_none());
         let (joined, unwarned): (Vec<&&Standing<'_>>, Vec<_>) =
-            joined.partition(|standing| runs_it || tell::may_be_given(pass, standing, &told));
-        advance.extend(unwarned.into_iter().map(|standing| tell::announce(pass, standing, &told)));
+            joined.partition(|standing| runs_it || tell::may_be_given(pass, standing));
+        advance.extend(unwarned.into_iter().map(|standing| tell::announce(pass, standing)));
         if joined.is_empty() {
             continue;
         }

@@ -3,6 +3,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 
 use crate::{
+    acknowledgement::Touch,
     decide::{
         decide,
         fixture::{Fixture, OPTIMIZED, based},
@@ -172,8 +173,8 @@ fn step(fixture: &Fixture) -> &'static str {
     }
 }
 
-#[test]
-fn who_joins_a_settled_fleet_is_restarted_for_its_file_whoever_goes_on_after_each_step() {
+/// A settled fleet of five, of whom the last one has joined.
+fn joined() -> Fixture {
     let mut fixture = Fixture::new("-----", 25);
     fixture.rollout.spec.fleet.config.reload = Reload::RestartPod;
     fixture.replan();
@@ -185,6 +186,22 @@ fn who_joins_a_settled_fleet_is_restarted_for_its_file_whoever_goes_on_after_eac
     let now = Time(fixture.seen.now);
     fixture.run().settled_at = Some(now);
     fixture.rollout.status.as_mut().unwrap().stage = None;
+    fixture
+}
+
+#[test]
+fn who_joins_a_settled_fleet_and_would_not_come_back_follows_at_its_next_start() {
+    let mut fixture = joined();
+    fixture.seen.members[4].pod.controller.clear();
+    assert_eq!(step(&fixture), "written");
+    fixture.seen.shards[0].files.insert("node-4".to_owned(), OPTIMIZED.to_owned());
+    fixture.seen.members[4].pod.touched = Some(Touch { at: fixture.seen.now, count: 1, file: "restart".to_owned() });
+    assert_eq!(step(&fixture), "left alone");
+}
+
+#[test]
+fn who_joins_a_settled_fleet_is_restarted_for_its_file_whoever_goes_on_after_each_step() {
+    let mut fixture = joined();
     assert_eq!(step(&fixture), "announced");
     let Some(Advance::Touch(touch)) = decide(&fixture.rollout, &fixture.seen).advance.into_iter().next() else {
         panic!("nothing is announced")
@@ -201,6 +218,14 @@ fn who_joins_a_settled_fleet_is_restarted_for_its_file_whoever_goes_on_after_eac
     let refused = Unevicted { message: "not now".to_owned(), due: false };
     fixture.seen.unevicted = [(uid.clone(), refused.clone())].into();
     assert_eq!(step(&fixture), "left alone", "its budget refuses");
+    let plan = decide(&fixture.rollout, &fixture.seen);
+    assert_eq!(plan.requeue, std::time::Duration::from_secs(1), "and is asked again before long");
+    let told = &plan.status.conditions[0].message;
+    let words = "; node-4 joined and is to be restarted for that; node-4 may not be evicted: not now";
+    assert!(told.ends_with(words), "{told}");
+    fixture.seen.neighbours.push(Neighbour { unfinished: true, ..Neighbour::default() });
+    assert_eq!(step(&fixture), "left alone", "another rollout has a run");
+    fixture.seen.neighbours.clear();
     fixture.seen.unevicted = [(uid, Unevicted { due: true, ..refused })].into();
     assert_eq!(step(&fixture), "restarted");
     fixture.seen.ending = [("node-5".to_owned(), fixture.seen.now)].into();

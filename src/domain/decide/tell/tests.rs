@@ -6,8 +6,10 @@ use rstest::rstest;
 
 use super::evictions;
 use crate::{
+    acknowledgement::{Acknowledgement, Touch},
     decide::{decide, fixture::Fixture, pass::Pass},
     observation::{Measurements, Report, Unevicted},
+    plan::Advance,
     record::Cohort,
 };
 
@@ -196,7 +198,11 @@ fn says(enabled: &[(&str, bool)]) -> Fixture {
     let mut fixture = broken(0, 0);
     let acknowledgement = &mut fixture.rollout.spec.fleet.acknowledgement;
     (acknowledgement.metric, acknowledgement.timer) = (Some("enabled".to_owned()), None);
-    fixture.seen.shards[0].record.optimizations = vec!["pool".to_owned()];
+    let before = serde_json::json!({"name": "settled", "settings": [{"path": "tls", "optimized": true}]});
+    fixture.rollout.spec.optimizations.push(serde_json::from_value(before).unwrap());
+    let shard = &mut fixture.seen.shards[0];
+    shard.settled = [("tls".to_owned(), api::Scalar::Bool(true))].into();
+    shard.record.optimizations = vec!["pool".to_owned(), "settled".to_owned()];
     for member in &mut fixture.seen.members {
         "another".clone_into(&mut member.pod.uid);
         member.pod.created = fixture.seen.now;
@@ -212,7 +218,9 @@ fn says(enabled: &[(&str, bool)]) -> Fixture {
 #[rstest]
 #[case::that_it_is_on(&[("pool", true)], true, false)]
 #[case::nothing(&[], true, false)]
-#[case::nothing_of_what_it_does_not_know(&[("cache", true)], false, true)]
+#[case::nothing_of_what_it_does_not_know(&[("cache", true), ("settled", true)], false, true)]
+#[case::that_what_was_settled_before_is_on(&[("settled", true)], false, true)]
+#[case::that_what_was_settled_before_is_off(&[("settled", false)], true, false)]
 fn a_member_that_goes_back_is_restarted_again_or_believed_to_be_unable_when_it_says(
     #[case] enabled: &[(&str, bool)],
     #[case] restarts: bool,
@@ -221,7 +229,25 @@ fn a_member_that_goes_back_is_restarted_again_or_believed_to_be_unable_when_it_s
     let fixture = says(enabled);
     assert_eq!(restarted(&fixture) == ["node-0"], restarts);
     let pass = Pass::new(&fixture.rollout, &fixture.seen);
-    assert_eq!(super::cannot_say(&pass, &pass.roster.standings[0]), cannot_say);
+    let said = pass.roster.standings[0].acknowledgement;
+    assert_eq!(said == Acknowledgement::Open, cannot_say, "{said:?}");
+}
+
+#[rstest]
+#[case::who_has_no_cohort('-', true)]
+#[case::who_was_given_one_in_a_stage_since('b', true)]
+#[case::who_was_held_out('h', true)]
+#[case::who_was_switched_and_has_started_since('o', false)]
+fn a_run_restarts_who_joined_before_it(#[case] cohort: char, #[case] expected: bool) {
+    let mut fixture = Fixture::new(&format!("bbbbb{cohort}"), 50);
+    fixture.rollout.spec.fleet.config.reload = Reload::RestartPod;
+    fixture.replan();
+    let pod = &mut fixture.seen.members[5].pod;
+    pod.touched = Some(Touch { at: fixture.seen.now, count: 1, file: "restart".to_owned() });
+    "another".clone_into(&mut pod.uid);
+    let pass = Pass::new(&fixture.rollout, &fixture.seen);
+    let evicted = |advance: &Advance| matches!(advance, Advance::Evict(pod) if pod.name == "node-5");
+    assert_eq!(super::again(&pass).iter().any(evicted), expected);
 }
 
 #[test]

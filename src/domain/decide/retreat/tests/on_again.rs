@@ -33,8 +33,8 @@ fn nobody_is_back_with_the_optimized_values_in_a_file(#[case] file: &str, #[case
     let mut fixture = given(file, patched);
     let waiting = plan(&fixture);
     assert_eq!(finishing(&waiting), ["node-1"]);
-    let told_to_read = waiting.withdraw.iter().any(|item| matches!(item, Withdraw::Touch(_) | Withdraw::Evict(_)));
-    assert!(!told_to_read, "{:?}", waiting.withdraw);
+    let restarted = waiting.withdraw.iter().any(|item| matches!(item, Withdraw::Evict(_)));
+    assert!(!restarted, "{:?}", waiting.withdraw);
     let (reason, message) = told(&waiting.status);
     assert_eq!(reason, "Overridden");
     let expected = "ticket 42; argocd gave node-0 the optimized values again; the retreat waits until their files have \
@@ -72,4 +72,40 @@ fn a_deletion_waits_for_nobody_who_has_a_file_of_somebody_else() {
     fixture.rollout.metadata.deletion_timestamp =
         fixture.rollout.status.as_ref().unwrap().retreat.as_ref().map(|it| it.decided_at.clone());
     assert_eq!(finishing(&plan(&fixture)), ["node-0", "node-1"]);
+}
+
+/// Words that nobody but a person would write.
+const IN_OTHER_WORDS: &str = "pool.enabled = true\n\n";
+
+#[test]
+fn of_a_file_on_a_base_its_values_count_and_not_its_words() {
+    let mut fixture = given(IN_OTHER_WORDS, false);
+    fixture.seen.shards[0].base = Some("pool.enabled = false\n".to_owned());
+    assert_eq!(told(&plan(&fixture).status).0, "Overridden");
+}
+
+#[test]
+fn a_revision_that_nobody_wrote_again_changes_nothing() {
+    let mut fixture = given(OPTIMIZED, true);
+    fixture.rollout.spec.fleet.config.revision_path = Some("revision".to_owned());
+    fixture.replan();
+    assert_eq!(told(&plan(&fixture).status).0, "Overridden");
+}
+
+#[test]
+fn who_was_given_them_again_is_told_of_the_baseline_once_more_when_that_is_over() {
+    let mut fixture = given(OPTIMIZED, true);
+    fixture.rollout.spec.fleet.acknowledgement = serde_json::from_value(serde_json::json!({"timer": "30s"})).unwrap();
+    fixture.replan();
+    fixture.seen.members[0].pod.touched =
+        Some(Touch { at: fixture.seen.now, count: 1, file: fingerprint(Some(BASELINE)) });
+    let touch = plan(&fixture).withdraw.into_iter().find_map(|item| match item {
+        Withdraw::Touch(touch) if touch.pod.name == "node-0" => Some(touch.touch),
+        _ => None,
+    });
+    assert_eq!(touch.as_ref().map(|touch| touch.file.as_str()), Some(fingerprint(Some(OPTIMIZED)).as_str()));
+    fixture.seen.members[0].pod.touched = touch;
+    fixture.seen.now += std::time::Duration::from_secs(600);
+    fixture.seen.shards[0].files.insert("node-0".to_owned(), BASELINE.to_owned());
+    assert_eq!(finishing(&plan(&fixture)), ["node-1"], "it has to read its file first");
 }
