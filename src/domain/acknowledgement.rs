@@ -41,6 +41,13 @@ impl Touch {
         Some(Self { at, count, file: parts.next()?.to_owned() })
     }
 
+    /// When the first one for its file was written, or a little later.
+    #[must_use]
+    pub fn first(&self) -> Timestamp {
+        let repeats = usize::try_from(self.count.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.at.checked_sub(REPEATS.iter().take(repeats).sum::<Duration>()).unwrap_or(self.at)
+    }
+
     /// The annotation's text.
     #[must_use]
     pub fn text(&self) -> String {
@@ -72,7 +79,7 @@ pub fn told_at(reload: Reload, pod: &Pod, entry: Option<&Entry>, fingerprint: &s
 pub enum Acknowledgement {
     /// Not yet.
     Pending,
-    /// Not yet: it goes back, and all that its report leaves open is whether what it does not know by name is off.
+    /// Not yet: it goes back, and all that its report leaves open is what it does not know by name.
     Open,
     /// It had the time for it; nobody knows.
     Assumed,
@@ -98,7 +105,7 @@ impl Expected<'_> {
         if self.enabled.iter().all(|(name, on)| said(name) == Some(*on)) {
             return Acknowledgement::Acknowledged;
         }
-        let leaves_open = self.enabled.iter().all(|(name, on)| said(name).map_or(!on, |said| said == *on));
+        let leaves_open = self.enabled.iter().all(|(name, on)| said(name).is_none_or(|said| said == *on));
         match self.returns && leaves_open && !report.enabled.is_empty() {
             true if after >= UNKNOWN => Acknowledgement::Assumed,
             true => Acknowledgement::Open,

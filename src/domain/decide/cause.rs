@@ -12,7 +12,7 @@ use super::{
 use crate::{
     acknowledgement::elapsed,
     mark::Cause,
-    observation::{Breach, Problem},
+    observation::{Breach, Lifetime, Problem},
     record::{Cohort, Entry},
 };
 
@@ -92,7 +92,9 @@ fn crashes(pass: &Pass<'_>) -> Option<Breach> {
         let counts = |time: Timestamp| {
             elapsed(time, pass.seen.now) < if entry.cohort == Cohort::Optimized { RECENT } else { EXCUSED }
         };
-        let loops = restarts >= CRASH_LOOP && pod.ended.is_none_or(|life| counts(life.started));
+        // A kubelet waits for minutes between two lives, however long these are.
+        let began = |life: Lifetime| if entry.cohort == Cohort::Optimized { life.started } else { life.ended };
+        let loops = restarts >= CRASH_LOOP && pod.ended.is_none_or(|life| counts(began(life)));
         let killed = restarts >= 1 && pod.killed && pod.ended.is_none_or(|life| counts(life.ended));
         let fails = unready || loops || killed;
         match entry.cohort {

@@ -63,10 +63,13 @@ impl<'a> Fitness<'a> {
     pub fn is_on_again(&self, shard: Option<&Shard>, rendering: &Rendering, file: Option<&str>) -> bool {
         let Settings { switched, baseline, .. } = self.settings;
         let switches = switched.iter().any(|(path, value)| baseline.get(path) != Some(value));
-        let mut changes = self.switched(shard);
+        // No owner tells what the base says where a value is taken out of a rendered file.
+        let is_ours = matches!(self.config.delivery, Delivery::Rendered(_));
+        let mut changes = if is_ours { setting(switched) } else { self.switched(shard) };
         changes.retain(|path, _| Some(path) != self.config.revision_path.as_ref());
         let says = |file: &str| patching::says(self.config.format, file, &changes);
-        switches && file != rendering.baseline.as_deref() && file.is_some_and(says)
+        let is_exact = is_ours && file == rendering.optimized.as_deref();
+        file != rendering.baseline.as_deref() && (is_exact || switches && file.is_some_and(says))
     }
 
     /// Why a member that has no part in the run yet cannot have one.

@@ -104,10 +104,12 @@ fn members(pass: &Pass<'_>) -> Members {
         return Members { fleet, ..known };
     }
     let optimized = || roster.in_cohort(Cohort::Optimized);
+    // Whose pod is put back is optimized meanwhile.
+    let restarts = pass.expected_back().filter(|(_, entry)| entry.cohort == Cohort::Optimized);
     Members {
         fleet,
         eligible: count(roster.standings.iter().filter(|standing| is_eligible(standing)).count()),
-        optimized: count(optimized().filter(|standing| !standing.overridden).count()),
+        optimized: count(optimized().filter(|standing| !standing.overridden).count() + restarts.count()),
         acknowledged: count(optimized().filter(|s| s.acknowledgement == Acknowledgement::Acknowledged).count()),
         baseline: count(roster.in_cohort(Cohort::Baseline).count()),
         holdout: count(roster.in_cohort(Cohort::Holdout).count()),

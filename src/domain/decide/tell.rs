@@ -190,7 +190,7 @@ fn needs_restart(pass: &Pass<'_>, standing: &Standing<'_>) -> bool {
     let reports: Option<&BTreeMap<_, _>> = pass.seen.measurements.as_ref().map(|measurements| &measurements.reports);
     let reported = reports.and_then(|reports| reports.get(&standing.member.name));
     let says_otherwise = pod.ready
-        && reported.is_some_and(|report| report.pod == pod.uid)
+        && reported.is_some_and(|report| report.pod == pod.uid && report.at >= pod.created)
         && pass.spec.fleet.acknowledgement.metric.is_some()
         && elapsed(pod.created, pass.seen.now)
             >= elapsed(written(pass), pod.created).clamp(RESTART_AGAIN, RESTART_AT_LAST);

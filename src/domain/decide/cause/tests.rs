@@ -174,6 +174,19 @@ fn a_crash_counts_while_it_is_recent(
 }
 
 #[test]
+fn an_outage_of_members_that_start_slowly_leaves_nothing_of_the_optimized_alone() {
+    let mut fixture = Fixture::new("oobh", 50);
+    fixture.seen.now += Duration::from_secs(7200);
+    let ago = |seconds| fixture.seen.now - jiff::SignedDuration::from_secs(seconds);
+    let lives = [(1740, 1140), (1740, 1140), (2460, 1860), (2460, 1860)];
+    let lives = lives.map(|(started, ended)| Lifetime { started: ago(started), ended: ago(ended) });
+    for (member, life) in fixture.seen.members.iter_mut().zip(lives) {
+        (member.pod.restarts, member.pod.ended) = (2, Some(life));
+    }
+    assert_eq!(cause(&Pass::new(&fixture.rollout, &fixture.seen)), None);
+}
+
+#[test]
 fn an_outage_of_all_hides_no_crash_for_good() {
     let mut fixture = Fixture::new("oobh", 50);
     let outage = fixture.seen.now;

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use api::{
     names::{COHORT_LABEL, SERVING_LABEL},
@@ -30,6 +30,20 @@ fn with_traffic() -> Fixture {
         member.pod.serving = Some("true".to_owned());
     }
     fixture
+}
+
+#[test]
+fn a_member_whose_pod_is_put_back_is_optimized_meanwhile_and_one_that_has_left_is_not() {
+    let mut fixture = Fixture::new("oobb", 50);
+    fixture.seen.members.remove(0);
+    let optimized = |fixture: &Fixture| {
+        let status = decide(&fixture.rollout, &fixture.seen).status;
+        (status.members.unwrap().optimized, status.summary.unwrap().members)
+    };
+    fixture.seen.gone_for = [("node-0".to_owned(), Duration::from_secs(59))].into();
+    assert_eq!(optimized(&fixture), (2, "2/3".to_owned()));
+    fixture.seen.gone_for = [("node-0".to_owned(), Duration::from_secs(60))].into();
+    assert_eq!(optimized(&fixture), (1, "1/3".to_owned()));
 }
 
 #[rstest]

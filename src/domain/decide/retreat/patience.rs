@@ -53,7 +53,15 @@ fn has_lasted(pass: &Pass<'_>, away: &[&Standing<'_>], times: u32) -> bool {
     let retreat = pass.status.retreat.as_ref();
     let Some(off) = retreat.and_then(|retreat| retreat.off_at.as_ref()).map(|off| off.0) else { return false };
     let since = match pass.spec.fleet.config.reload {
-        Reload::Watch => off,
+        Reload::Watch if pass.is_deleted() => off,
+        // Who was told of another file since has not been silent for so long.
+        Reload::Watch => {
+            let told = |standing: &&Standing<'_>| {
+                let touch = standing.member.pod.touched.as_ref().filter(|touch| touch.at > off)?;
+                Some(if touch.file == standing.fingerprint { touch.first() } else { pass.seen.now })
+            };
+            away.iter().filter_map(told).fold(off, Timestamp::max)
+        }
         Reload::RestartPod => {
             let back = pass.roster.in_cohort(Cohort::Returning).chain(away.iter().copied());
             back.map(|standing| standing.member.pod.created).fold(off, Timestamp::max)

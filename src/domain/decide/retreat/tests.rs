@@ -178,6 +178,10 @@ fn a_retreat_says_what_a_silent_member_does_not_know() {
     let waits = |seconds: u64| {
         let mut fixture = off("rbbb", seconds);
         says(&mut fixture, &[("cache", false)]);
+        let off = fixture.rollout.status.as_ref().unwrap().retreat.as_ref().unwrap().off_at.as_ref().unwrap().0;
+        fixture.seen.members[0].pod.touched.as_mut().unwrap().at = off;
+        let reports = &mut fixture.seen.measurements.as_mut().unwrap().reports;
+        reports.get_mut("node-0").unwrap().at = off + Duration::from_secs(50);
         told(&plan(&fixture).status)
     };
     assert_eq!(waits(119).0, "Retreating", "it is believed to be back before");

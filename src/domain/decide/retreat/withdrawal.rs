@@ -30,9 +30,10 @@ pub(super) fn withdraw(pass: &Pass<'_>, mark: &Mark, back: &Back<'_>) -> Vec<Wit
     let evictions = tell::evictions(pass, &told);
     items.extend(traffic_away(pass, mark, back, &evictions, &marked));
     items.extend(back.restorations.values().cloned().map(Box::new).map(Withdraw::Restore));
-    // Who reads a file that says optimized values still is told nothing; but for one to whom others gave them again: told of
-    // those, it has to be told of the baseline once more.
-    let is_on_again = |standing: &Standing<'_>| back.on_again.contains_key(standing.member.name.as_str());
+    // Who reads a file that says optimized values still is told nothing; but for one to whom others gave them again, and who
+    // is believed after a time: told of those, it has to be told of the baseline once more.
+    let by_timer = pass.spec.fleet.acknowledgement.timer.is_some();
+    let is_on_again = |standing: &Standing<'_>| by_timer && back.on_again.contains_key(standing.member.name.as_str());
     let reached = back.away.iter().filter(|standing| !back.is_barred(standing) || is_on_again(standing));
     items.extend(reached.filter_map(|standing| {
         let restoration = back.restoration_of(standing);

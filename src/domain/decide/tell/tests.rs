@@ -154,7 +154,7 @@ fn says_otherwise(started: u64, later: u64) -> Fixture {
     member.created = fixture.seen.now + Duration::from_secs(started);
     fixture.seen.now += Duration::from_secs(started + later);
     let enabled = [("pool".to_owned(), false)].into();
-    let report = Report { pod: "another".to_owned(), enabled, ..Report::default() };
+    let report = Report { pod: "another".to_owned(), at: fixture.seen.now, enabled, revision: None };
     let reports = [("node-0".to_owned(), report)].into();
     fixture.seen.measurements = Some(Measurements { reports, ..Measurements::default() });
     fixture
@@ -220,6 +220,7 @@ fn says(enabled: &[(&str, bool)]) -> Fixture {
 #[case::nothing(&[], true, false)]
 #[case::nothing_of_what_it_does_not_know(&[("cache", true), ("settled", true)], false, true)]
 #[case::that_what_was_settled_before_is_on(&[("settled", true)], false, true)]
+#[case::nothing_of_what_was_settled_before(&[("cache", true)], false, true)]
 #[case::that_what_was_settled_before_is_off(&[("settled", false)], true, false)]
 fn a_member_that_goes_back_is_restarted_again_or_believed_to_be_unable_when_it_says(
     #[case] enabled: &[(&str, bool)],
@@ -274,6 +275,15 @@ fn a_member_that_was_restarted_and_says_otherwise_is_restarted_again(
     #[case] expected: bool,
 ) {
     assert_eq!(restarted(&says_otherwise(started, later)) == ["node-0"], expected);
+}
+
+#[test]
+fn what_the_process_before_has_said_is_no_reason_to_restart_its_successor() {
+    let mut fixture = says_otherwise(10, 31);
+    let created = fixture.seen.members[0].pod.created;
+    let reports = &mut fixture.seen.measurements.as_mut().unwrap().reports;
+    reports.get_mut("node-0").unwrap().at = created - Duration::from_secs(1);
+    assert_eq!(restarted(&fixture), Vec::<String>::new());
 }
 
 #[rstest]

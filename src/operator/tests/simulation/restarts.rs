@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use rstest::rstest;
 use serde_json::{Value, json};
 use sim::{Fault, FleetSpec, RequestInfo, Subresource, Verb};
 
 use crate::{
     retreat::restored,
-    world::{OWN_CONFIG_MAP, World, patched_rollout, rollout},
+    world::{CONFIG_MAP, OWN_CONFIG_MAP, World, patched_rollout, rollout},
 };
 
 fn restarting(name: &str) -> Value {
@@ -124,6 +125,24 @@ async fn a_budget_that_lets_no_pod_go_is_named_and_asked_again_later_and_later()
     is_used_up.store(false, Ordering::SeqCst);
     world.until_reason("pooling", "Baking").await;
     assert!(!told(&world), "{:?}", world.status("pooling").conditions);
+    world.check();
+}
+
+/// Seed 228519.
+#[tokio::test(start_paused = true)]
+async fn a_map_that_is_deleted_while_its_only_optimized_member_is_restarted_takes_the_run_back() {
+    let world = World::of(FleetSpec::default(), true);
+    let _replica = world.start("replica-1");
+    let mut canary = restarting("pooling");
+    canary["spec"]["stages"] = json!([{"name": "canary", "percent": 10, "bake": "10m"}]);
+    world.apply(&canary);
+    let one_is_away =
+        |world: &World| evictions(world).len() == 1 && world.status("pooling").members.is_some_and(|it| it.fleet == 9);
+    world.until_to(Duration::from_millis(10), "one is restarted", one_is_away).await;
+    world.server.remove(&sim::Key::of::<ConfigMap>("qudag", CONFIG_MAP));
+    world.until("taken back", |world| world.history("pooling").contains(&"Overridden".to_owned())).await;
+    restored(&world, "pooling").await;
+    assert_eq!(world.optimized(), 0);
     world.check();
 }
 

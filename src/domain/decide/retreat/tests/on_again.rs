@@ -8,6 +8,7 @@ use crate::{
     acknowledgement::{Touch, fingerprint},
     decide::fixture::{BASELINE, Fixture, OPTIMIZED},
     plan::Withdraw,
+    settled::Owner,
 };
 
 /// A retreat in which the second member is back, and the first one has acknowledged this file of somebody else.
@@ -33,8 +34,8 @@ fn nobody_is_back_with_the_optimized_values_in_a_file(#[case] file: &str, #[case
     let mut fixture = given(file, patched);
     let waiting = plan(&fixture);
     assert_eq!(finishing(&waiting), ["node-1"]);
-    let restarted = waiting.withdraw.iter().any(|item| matches!(item, Withdraw::Evict(_)));
-    assert!(!restarted, "{:?}", waiting.withdraw);
+    let told_to_read = waiting.withdraw.iter().any(|item| matches!(item, Withdraw::Touch(_) | Withdraw::Evict(_)));
+    assert!(!told_to_read, "{:?}", waiting.withdraw);
     let (reason, message) = told(&waiting.status);
     assert_eq!(reason, "Overridden");
     let expected = "ticket 42; argocd gave node-0 the optimized values again; the retreat waits until their files have \
@@ -85,6 +86,17 @@ fn of_a_file_on_a_base_its_values_count_and_not_its_words() {
 }
 
 #[test]
+fn a_file_on_a_base_of_a_run_that_takes_a_value_out_as_well_is_known() {
+    let mut fixture = given("cache.size = 1\npool.enabled = true\n", false);
+    let shard = &mut fixture.seen.shards[0];
+    shard.base = Some("cache.size = 1\npool.enabled = false\n".to_owned());
+    shard.settled = [("cache.size".to_owned(), Scalar::Int(9))].into();
+    let owner = Owner { rollout: "pooling".to_owned(), optimization: "cache".to_owned(), before: None };
+    shard.owners = [("cache.size".to_owned(), owner)].into();
+    assert_eq!(told(&plan(&fixture).status).0, "Overridden");
+}
+
+#[test]
 fn a_revision_that_nobody_wrote_again_changes_nothing() {
     let mut fixture = given(OPTIMIZED, true);
     fixture.rollout.spec.fleet.config.revision_path = Some("revision".to_owned());
@@ -107,5 +119,7 @@ fn who_was_given_them_again_is_told_of_the_baseline_once_more_when_that_is_over(
     fixture.seen.members[0].pod.touched = touch;
     fixture.seen.now += std::time::Duration::from_secs(600);
     fixture.seen.shards[0].files.insert("node-0".to_owned(), BASELINE.to_owned());
-    assert_eq!(finishing(&plan(&fixture)), ["node-1"], "it has to read its file first");
+    let mended = plan(&fixture);
+    assert_eq!(finishing(&mended), ["node-1"], "it has to read its file first");
+    assert_eq!(told(&mended.status).0, "Retreating", "and nothing is wrong with its pod");
 }
