@@ -78,10 +78,11 @@ impl World {
         let spec = &rollout.spec;
         let mut seen = Observation { now, measurements, report_due, ..Observation::default() };
         let selector = Selector::try_from(spec.fleet.selector.clone());
+        let pods = namespace.pods.state();
         match &selector {
             Ok(selector) => {
-                seen.members = self.members(namespace, rollout, selector);
-                seen.ending = ending(namespace, rollout, selector, &seen.members);
+                seen.members = self.members(&pods, rollout, selector);
+                seen.ending = ending(&pods, rollout, selector, &seen.members);
                 seen.shared_node = shared_node(&seen.members);
                 seen.members.dedup_by(|a, b| a.name == b.name);
             }
@@ -91,9 +92,8 @@ impl World {
         }
         let rollouts = self.rollouts.state();
         seen.neighbours = neighbour::find(&rollouts, rollout, |other| {
-            let mut pods = namespace.pods.state().into_iter();
             selector.as_ref().is_ok_and(|own| {
-                pods.any(|pod| pod::is_live(&pod) && own.matches(pod.labels()) && other.matches(pod.labels()))
+                pods.iter().any(|pod| pod::is_live(pod) && own.matches(pod.labels()) && other.matches(pod.labels()))
             })
         });
         self::config_maps(namespace, &rollouts, rollout, &mut seen);
@@ -104,12 +104,10 @@ impl World {
     }
 
     /// The pods of the fleet, by the names of their members.
-    fn members(&self, namespace: &Namespace, rollout: &OptimizationRollout, selector: &Selector) -> Vec<Member> {
+    fn members(&self, pods: &[Arc<Pod>], rollout: &OptimizationRollout, selector: &Selector) -> Vec<Member> {
         let fleet = &rollout.spec.fleet;
         let nodes = fleet.node_selector.clone().map(Selector::try_from);
-        let mut members: Vec<Member> = namespace
-            .pods
-            .state()
+        let mut members: Vec<Member> = pods
             .iter()
             .filter(|pod| selector.matches(pod.labels()) && pod::is_live(pod))
             .filter_map(|pod| {
@@ -140,12 +138,11 @@ impl World {
 
 /// Members that have no other pod than one that is being deleted.
 fn ending(
-    namespace: &Namespace,
+    pods: &[Arc<Pod>],
     rollout: &OptimizationRollout,
     selector: &Selector,
     members: &[Member],
 ) -> BTreeMap<String, Timestamp> {
-    let pods = namespace.pods.state();
     let ending = pods.iter().filter_map(|pod| {
         let until = pod.metadata.deletion_timestamp.as_ref()?.0;
         let is_member = !pod::has_ended(pod) && selector.matches(pod.labels());

@@ -42,8 +42,6 @@ pub struct History {
     started: Duration,
     /// How long the bake had lasted when this process began to look: by the wall clock, which nothing else is measured by.
     before: Duration,
-    /// Time since the bake began.
-    since_bake: Duration,
     last_look: Option<Duration>,
     /// Up to when time has been counted for the bake, or given up.
     counted_to: Option<Duration>,
@@ -73,7 +71,6 @@ impl History {
             tracks: BTreeMap::new(),
             started: at,
             before: Duration::ZERO,
-            since_bake: Duration::ZERO,
             last_look: None,
             counted_to: None,
             last_sufficient: at,
@@ -140,12 +137,10 @@ impl History {
     /// Takes one look and judges.
     pub fn look(&mut self, look: Look) {
         self.remember(&look);
-        let looked = look.at.saturating_sub(self.started);
         if self.last_look.is_none() {
             let lasted = Duration::try_from(look.now.duration_since(self.sampling.bake)).unwrap_or_default();
-            self.before = lasted.saturating_sub(looked);
+            self.before = lasted.saturating_sub(look.at.saturating_sub(self.started));
         }
-        self.since_bake = self.before + looked;
         let verdicts: Vec<(Judgement, IndicatorStatus)> =
             (0..self.queries.len()).filter_map(|index| self.verdict(index, &look)).collect();
         let required = |status: &(Judgement, IndicatorStatus)| self.mode(&status.1.name) == Some(Mode::Enforce);
@@ -163,7 +158,7 @@ impl History {
         self.measurements.silent_for = look.at.saturating_sub(self.last_sufficient);
         self.measurements.indicators = verdicts.into_iter().map(|(_, status)| status).collect();
         if self.measurements.breach.is_none() {
-            self.measurements.breach = self.catastrophe().or_else(|| self.breach());
+            self.measurements.breach = self.catastrophe(look.at).or_else(|| self.breach());
         }
         self.last_look = Some(look.at);
     }
@@ -239,8 +234,8 @@ impl History {
     }
 
     /// Whether an indicator is not judged yet.
-    fn is_delayed(&self, indicator: &Indicator) -> bool {
-        self.since_bake < indicator.initial_delay.get()
+    fn is_delayed(&self, indicator: &Indicator, at: Duration) -> bool {
+        self.before + at.saturating_sub(self.started) < indicator.initial_delay.get()
     }
 
     /// Whether an indicator says nothing only because everybody is optimized: members answer, and nobody is left to
@@ -316,7 +311,7 @@ impl History {
                     Query::Ratio { numerator, .. } if !self.numerator_seen.get(index).copied().unwrap_or_default() => {
                         Judgement::Unknown(format!("no member exposes {}; let the counter start at 0", numerator.name))
                     }
-                    _ if self.is_delayed(&indicator) => {
+                    _ if self.is_delayed(&indicator, at) => {
                         Judgement::Unknown(format!("initialDelay {} is not over", indicator.initial_delay))
                     }
                     _ => judge::judge(&indicator, &optimized, &baseline, outage),

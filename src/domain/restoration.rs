@@ -9,11 +9,10 @@ use api::{
 
 use crate::{
     acknowledgement::fingerprint,
-    decide::fitness::unreadable,
     delivery,
     format::FormatError,
     mark::Mark,
-    observation::{Problem, Shard},
+    observation::Shard,
     patching,
     plan::{Restoration, ShardWrite},
     record::Cohort,
@@ -60,18 +59,15 @@ fn undone(config: &Config, settings: &Settings, shard: &Shard, file: &str) -> Re
     patching::undo(config.format, file, &wrote, shard.inverse.as_ref(), &declared)
 }
 
-/// Why a member's own file, which says optimized values, cannot be given back: its owner has broken it.
+/// The member whose own file, which says optimized values, cannot be given back, and why: its owner has broken it.
 #[must_use]
-pub fn broken(config: &Config, settings: &Settings, shard: &Shard) -> Option<Problem> {
+pub fn broken<'s>(config: &Config, settings: &Settings, shard: &'s Shard) -> Option<(&'s str, FormatError)> {
     if matches!(config.delivery, Delivery::Rendered(_)) {
         return None;
     }
     let optimized = shard.record.members.iter().filter(|(_, entry)| entry.cohort == Cohort::Optimized);
     let mut files = optimized.filter_map(|(member, _)| Some((member, shard.files.get(member)?)));
-    files.find_map(|(member, file)| {
-        let error = undone(config, settings, shard, file).err()?;
-        Some(unreadable(config, member, &error))
-    })
+    files.find_map(|(member, file)| Some((member.as_str(), undone(config, settings, shard, file).err()?)))
 }
 
 /// By which a touch names what a member's file says at the baseline.
@@ -101,12 +97,12 @@ impl Restoration {
         let unmarked = shard.mark.as_ref().map(|mark| &mark.run) != Some(&self.mark.run);
         let optimized = shard.record.members.values().any(|entry| entry.cohort == Cohort::Optimized);
         let rendered = matches!(self.config.delivery, Delivery::Rendered(_));
-        let goes_back = optimized && self.broken(shard).is_none();
-        shard.record.run == self.mark.run && (goes_back || unmarked && (optimized || rendered))
+        shard.record.run == self.mark.run
+            && (unmarked && (optimized || rendered) || optimized && !self.is_broken(shard))
     }
 
-    fn broken(&self, shard: &Shard) -> Option<Problem> {
-        broken(&self.config, &self.settings, shard)
+    fn is_broken(&self, shard: &Shard) -> bool {
+        broken(&self.config, &self.settings, shard).is_some()
     }
 
     /// The fingerprint of a member's file once its ConfigMap, as it was seen, is restored.
@@ -122,7 +118,7 @@ impl Restoration {
             return None;
         }
         // Who cannot get its file back stays optimized, and what leads back stays with it.
-        let is_broken = self.broken(shard).is_some();
+        let is_broken = self.is_broken(shard);
         let mut write = returned(&self.config, &self.settings, shard, &self.pods, |_| !is_broken);
         write.annotations.extend(mark_annotations(&self.mark));
         Some(write)

@@ -44,7 +44,8 @@ pub struct Memory {
 struct Remembered {
     reported: Option<Instant>,
     refusal: Option<Refusal>,
-    conflict: Option<Conflict>,
+    /// A pass that was decided on an old version.
+    conflict: Option<Backoff>,
     /// By the pods' UIDs.
     unevicted: BTreeMap<String, Refused>,
     fleet: Option<Fleet>,
@@ -59,23 +60,36 @@ struct Fleet {
     gone: BTreeMap<String, Instant>,
 }
 
-/// A pass that was decided on an old version.
-struct Conflict {
+/// How long something is not tried again.
+struct Backoff {
     until: Instant,
     wait: Duration,
+}
+
+impl Backoff {
+    fn new(wait: Duration) -> Self {
+        Self { until: Instant::now() + wait, wait }
+    }
+
+    fn is_over(&self) -> bool {
+        self.until <= Instant::now()
+    }
+
+    /// From now on, twice as long.
+    fn again(&self, most: Duration) -> Self {
+        Self::new((self.wait * 2).min(most))
+    }
 }
 
 /// An eviction that a budget refuses.
 struct Refused {
     message: String,
-    until: Instant,
-    wait: Duration,
+    backoff: Backoff,
 }
 
 struct Refusal {
     problem: Problem,
-    until: Instant,
-    wait: Duration,
+    backoff: Backoff,
 }
 
 impl Memory {
@@ -98,29 +112,30 @@ impl Memory {
     pub fn problem(&self, key: &Key) -> Option<Problem> {
         let rollouts = self.lock();
         let refusal = rollouts.get(key)?.refusal.as_ref()?;
-        (refusal.until > Instant::now()).then(|| refusal.problem.clone())
+        (!refusal.backoff.is_over()).then(|| refusal.problem.clone())
     }
 
     /// The API server refused a write; each repetition is believed twice as long. What it refuses beside is none.
     pub fn refused(&self, key: &Key, problem: Problem) {
-        let now = Instant::now();
         let mut rollouts = self.lock();
         let remembered = rollouts.entry(key.clone()).or_default();
-        let wait = match &remembered.refusal {
-            Some(refusal) if refusal.until > now => refusal.wait,
-            Some(refusal) => (refusal.wait * 2).min(LAST_RETRY),
-            None => FIRST_RETRY,
+        let backoff = match &remembered.refusal {
+            Some(Refusal { backoff, .. }) if backoff.is_over() => backoff.again(LAST_RETRY),
+            Some(Refusal { backoff, .. }) => Backoff::new(backoff.wait),
+            None => Backoff::new(FIRST_RETRY),
         };
-        remembered.refusal = Some(Refusal { problem, until: now + wait, wait });
+        remembered.refusal = Some(Refusal { problem, backoff });
     }
 
     /// A budget refused to let a pod be evicted; each repetition is waited for twice as long.
     pub fn unevicted(&self, key: &Key, uid: &str, message: &str) {
         let mut rollouts = self.lock();
         let unevicted = &mut rollouts.entry(key.clone()).or_default().unevicted;
-        let wait = unevicted.get(uid).map_or(FIRST_EVICTION, |refused| (refused.wait * 2).min(LAST_EVICTION));
-        let refused = Refused { message: message.to_owned(), until: Instant::now() + wait, wait };
-        unevicted.insert(uid.to_owned(), refused);
+        let backoff = match unevicted.get(uid) {
+            Some(refused) => refused.backoff.again(LAST_EVICTION),
+            None => Backoff::new(FIRST_EVICTION),
+        };
+        unevicted.insert(uid.to_owned(), Refused { message: message.to_owned(), backoff });
     }
 
     /// A pass was decided on an old version; how long to wait now, which is twice as long each time. Who is woken earlier
@@ -129,13 +144,12 @@ impl Memory {
         let now = Instant::now();
         let mut rollouts = self.lock();
         let conflict = &mut rollouts.entry(key.clone()).or_default().conflict;
-        let wait = match conflict {
+        let next = match conflict {
             Some(conflict) if conflict.until > now => return conflict.until - now,
-            Some(conflict) if conflict.until + APART > now => (conflict.wait * 2).min(AFTER_CONFLICTS),
-            _ => AFTER_CONFLICT,
+            Some(conflict) if conflict.until + APART > now => conflict.again(AFTER_CONFLICTS),
+            _ => Backoff::new(AFTER_CONFLICT),
         };
-        *conflict = Some(Conflict { until: now + wait, wait });
-        wait
+        conflict.insert(next).wait
     }
 
     /// Whether the watches have not brought what several passes waited for.
@@ -172,7 +186,7 @@ impl Memory {
         seen.unevicted = unevicted
             .iter()
             .map(|(uid, refused)| {
-                (uid.clone(), Unevicted { message: refused.message.clone(), due: refused.until <= now })
+                (uid.clone(), Unevicted { message: refused.message.clone(), due: refused.backoff.is_over() })
             })
             .collect();
         let new = || Fleet { watched_since: now, present: BTreeSet::new(), gone: BTreeMap::new() };

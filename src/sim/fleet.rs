@@ -79,8 +79,8 @@ impl Default for FleetSpec {
 
 /// A running fleet. It stops when the last clone of it is dropped.
 ///
-/// - A pod that is deleted or evicted ends after its `termination`. One that is gone comes back after 500 ms with a new uid and
-///   address and the labels of the template. A new pod is ready 1 s after it appears; those of the start are ready at once.
+/// - A pod that is deleted or evicted ends after its `termination`. One that is gone comes back after 500 ms with a new
+///   uid and address and the labels of the template. A new pod is ready 1 s after it appears; those of the start are ready at once.
 /// - A changed ConfigMap reaches the processes of the pods after 60 s, or 300 ms after the labels or annotations of
 ///   the pod change: as it was *before* the instant of that change, so a touch that is sent together with the write
 ///   of the ConfigMap misses it.

@@ -51,9 +51,9 @@ impl History {
     }
 
     /// A sample far beyond doubt.
-    pub(super) fn catastrophe(&self) -> Option<Breach> {
+    pub(super) fn catastrophe(&self, at: Duration) -> Option<Breach> {
         self.sampling.indicators.iter().enumerate().find_map(|(index, indicator)| {
-            let is_judged = indicator.mode == Mode::Enforce && !self.is_delayed(indicator);
+            let is_judged = indicator.mode == Mode::Enforce && !self.is_delayed(indicator, at);
             let limit = indicator.max.as_ref().filter(|_| is_judged)?.value();
             let Some(Ok(Query::Ratio { .. })) = self.queries.get(index) else { return None };
             let cohort = |optimized: bool| {

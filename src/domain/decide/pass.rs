@@ -1,6 +1,10 @@
 //! One rollout and everything seen of it, put in relation once for all policies.
 
-use std::{cell::OnceCell, collections::BTreeSet, time::Duration};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use api::{
     OptimizationRollout, OptimizationRolloutSpec, OptimizationRolloutStatus,
@@ -11,6 +15,7 @@ use api::{
 
 use super::{
     cohorts::{cohorts, is_moved},
+    fitness::unreadable,
     roster::Roster,
     stamp::{base, patched},
 };
@@ -18,7 +23,7 @@ use crate::{
     mark::Mark,
     observation::{Measurements, Observation, Pod, Problem, Shard},
     record::{Cohort, Entry},
-    run,
+    restoration, run,
     settings::{Settings, Values},
     settled::{self, Owners},
 };
@@ -250,6 +255,17 @@ impl<'a> Pass<'a> {
     pub fn unread(&self) -> Option<&'a Problem> {
         let shared = matches!(self.spec.fleet.config.delivery, Delivery::Rendered(_));
         self.seen.unread.as_ref().filter(|_| shared)
+    }
+
+    /// Why files cannot be given back in members' own ConfigMaps that can be read and written, by the names of these.
+    #[must_use]
+    pub fn broken(&self) -> BTreeMap<&'a str, Problem> {
+        let config = &self.spec.fleet.config;
+        let broken = self.run_shards().filter_map(|shard| {
+            let (member, error) = restoration::broken(config, &self.settings, shard)?;
+            Some((shard.name.as_str(), unreadable(config, member, &error)))
+        });
+        broken.collect()
     }
 
     /// The measurements, if they are of the current bake.

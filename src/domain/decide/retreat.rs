@@ -28,7 +28,6 @@ use crate::{
     observation::{Pod, Problem, Service, Shard},
     plan::{Advance, Restoration, Withdraw},
     record::{Cohort, Record},
-    restoration,
     traffic::is_narrowed,
 };
 
@@ -93,7 +92,7 @@ struct Back<'p> {
     on_again: BTreeMap<&'p str, &'p Standing<'p>>,
     /// What is due in ConfigMaps that still hold optimized files, by their names.
     restorations: BTreeMap<&'p str, Restoration>,
-    /// Why files cannot be given back in ConfigMaps that can be read and written, by the names of these.
+    /// Why files cannot be given back, by the names of their ConfigMaps.
     broken: BTreeMap<&'p str, Problem>,
     /// Run the baseline again, by their own account or by the timer.
     back: usize,
@@ -138,12 +137,7 @@ impl<'p> Back<'p> {
             })
             .filter(|(_, restoration)| restoration.is_due(&restoration.seen))
             .collect();
-        let config = &pass.spec.fleet.config;
-        let broken = pass
-            .run_shards()
-            .filter_map(|shard| Some((shard.name.as_str(), restoration::broken(config, &pass.settings, shard)?)))
-            .collect();
-        Self { away, on_again, restorations, broken, back }
+        Self { away, on_again, restorations, broken: pass.broken(), back }
     }
 
     /// Those of them that are in traffic.

@@ -19,7 +19,7 @@ use crate::{
     observation::{Problem, Shard},
     plan::Advance,
     record::{Cohort, Entry},
-    restoration::{baseline_fingerprint, broken, returned},
+    restoration::{baseline_fingerprint, returned},
 };
 
 /// Gives the members that are more than the edited stage allows their baseline. One whose owner has broken its file waits
@@ -32,10 +32,12 @@ pub fn shrink(pass: &Pass<'_>) -> Option<Intent> {
     }
     let message = waiting_for(pass, &stamp::listed(leaving.iter().copied()))?;
     let mut intent = Intent::state(pass, Kind::Working, Reason::AwaitingAcknowledgement, message);
-    let writes = writes(pass, &leaving);
-    if let Some(Problem { reason, message }) = obstacle(pass, &leaving).filter(|_| writes.is_empty()) {
+    let broken = pass.broken();
+    let writes = writes(pass, &leaving, &broken);
+    let obstacle = shards(pass, &leaving).find_map(|shard| broken.get(shard.name.as_str()));
+    if let Some(Problem { reason, message }) = obstacle.filter(|_| writes.is_empty()) {
         let message = format!("{}; {message}", intent.state.message);
-        intent.state = State { kind: Kind::Stalled, reason, message };
+        intent.state = State { kind: Kind::Stalled, reason: *reason, message };
         intent.advance = upkeep(pass);
         intent.requeue = ACTIVE;
         return Some(intent);
@@ -118,17 +120,12 @@ fn shards<'a>(pass: &Pass<'a>, leaving: &BTreeSet<&str>) -> impl Iterator<Item =
     pass.run_shards().filter(move |shard| leaving.iter().any(|name| shard.record.members.contains_key(*name)))
 }
 
-/// Why one of these members cannot get its file back.
-fn obstacle(pass: &Pass<'_>, leaving: &BTreeSet<&str>) -> Option<Problem> {
-    shards(pass, leaving).find_map(|shard| broken(&pass.spec.fleet.config, &pass.settings, shard))
-}
-
-fn writes(pass: &Pass<'_>, leaving: &BTreeSet<&str>) -> Vec<Advance> {
+fn writes(pass: &Pass<'_>, leaving: &BTreeSet<&str>, broken: &BTreeMap<&str, Problem>) -> Vec<Advance> {
     let config = &pass.spec.fleet.config;
     let pods: BTreeMap<String, String> =
         pass.seen.members.iter().map(|member| (member.name.clone(), member.pod.uid.clone())).collect();
     // What leads back stays with a file that cannot be given back.
-    let is_whole = |shard: &&Shard| broken(config, &pass.settings, shard).is_none();
+    let is_whole = |shard: &&Shard| !broken.contains_key(shard.name.as_str());
     let writes = shards(pass, leaving).filter(is_whole).map(|shard| {
         Advance::WriteShard(returned(config, &pass.settings, shard, &pods, |name| leaving.contains(name)))
     });

@@ -18,15 +18,15 @@ pub fn samples(
     targets: &[Target],
     range: Duration,
 ) -> Vec<String> {
-    let names = alternatives(names.iter().map(|name| literal(name)));
+    let names = alternatives(&names.iter().map(|name| literal(name)).collect::<Vec<_>>());
     let namespace = value(namespace);
     let millis = range.as_millis();
     let MemberLabels { namespace: namespace_label, pod: pod_label } = labels;
-    let query = |pods: Vec<String>| {
-        let pods = alternatives(pods.into_iter());
+    let query = |pods: &Vec<String>| {
+        let pods = alternatives(pods);
         format!("{{__name__=~{names},{namespace_label}={namespace},{pod_label}=~{pods}}}[{millis}ms]")
     };
-    fitting(targets.iter().map(|target| literal(&target.name))).into_iter().map(query).collect()
+    fitting(targets.iter().map(|target| literal(&target.name))).iter().map(query).collect()
 }
 
 /// Texts in groups that fit into a query.
@@ -53,8 +53,8 @@ fn value(text: &str) -> String {
 }
 
 /// A value that matches each of these regular expressions and nothing else.
-fn alternatives(expressions: impl Iterator<Item = String>) -> String {
-    value(&expressions.collect::<Vec<_>>().join("|"))
+fn alternatives(expressions: &[String]) -> String {
+    value(&expressions.join("|"))
 }
 
 /// A regular expression that matches this text alone.
